@@ -161,7 +161,7 @@ test('the real data: order and differences found from the balances', { skip }, a
     count((step) => step.agreement === 'other'),
     20,
   )
-  // The excerpt ends amid the bookings of 31 March 1994: the bank's balances contain interest whose row is cut off.
+  // The excerpt seems to end amid the bookings of 31 March 1994: each gap is the size of a month's interest.
   const others = steps.filter((step) => step.agreement === 'other')
   assert.ok(others.every((step) => step.date === '1994-03-31' && step.differenceCents > 0))
   assert.equal(
