@@ -1,8 +1,9 @@
 /**
  * Runs the tests: every *.test.ts of the repository, or those whose path contains one of the arguments.
  *
- * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. Two files run at a time. A test may take a minute
- * (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so itself. At the end each skipped test is named
+ * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. Two files run at a time. A test may take two minutes
+ * (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so itself. A run that reports nothing for five
+ * minutes is ended, such as one whose tests are over but leave a server open. At the end each skipped test is named
  * with its reason; with `DAYBOOK_REQUIRE_ALL=1` a skip is a failure.
  */
 import { globSync } from 'node:fs'
@@ -13,8 +14,9 @@ import { report } from './test-report.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = '{library,server,examples,bench,test,scripts,torture}'
-const timeoutMs = Number(process.env['DAYBOOK_TEST_TIMEOUT_MS'] ?? 60_000)
-const requireAll = process.env['DAYBOOK_REQUIRE_ALL'] === '1'
+const timeoutMs = Number(process.env.DAYBOOK_TEST_TIMEOUT_MS ?? 120_000)
+const mostSilenceMs = Math.max(5 * 60_000, 2 * timeoutMs)
+const requireAll = process.env.DAYBOOK_REQUIRE_ALL === '1'
 
 function testFiles(wanted: readonly string[]): string[] {
   const ignored = ['node_modules', 'dist']
@@ -29,14 +31,24 @@ async function main(): Promise<number> {
     console.error(`No test file's path contains ${process.argv.slice(2).join(' or ')}.`)
     return 1
   }
+  const silence = new AbortController()
   const events = run({
     cwd: root,
     files: files.map((file) => `${root}${file}`),
     concurrency: 2,
     timeout: timeoutMs,
-    execArgv: ['--test-force-exit'],
+    signal: silence.signal,
   })
+  const watch = setTimeout(() => silence.abort(), mostSilenceMs)
+  events.on('data', () => watch.refresh())
   const outcome = await report(events, (file) => relative(root, file), process.stdout)
+  clearTimeout(watch)
+  if (silence.signal.aborted) {
+    console.error(
+      `Nothing was reported for ${mostSilenceMs / 1000} s: a file without a line above did not end.`,
+    )
+    return 1
+  }
   if (requireAll && outcome.skipped > 0) {
     console.error(`${outcome.skipped} skipped, and DAYBOOK_REQUIRE_ALL=1 lets none be skipped.`)
     return 1
