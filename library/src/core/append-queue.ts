@@ -1,0 +1,103 @@
+import type { AppendOutcome } from './append-plan.ts'
+import type { AppendRequest } from './append-request.ts'
+import { DaybookError } from './errors.ts'
+
+/** Bounds of one transaction of the queue. */
+export interface BatchBounds {
+  /** Most events; a request of more goes alone. */
+  readonly events: number
+  /** Most bytes of data and metadata. */
+  readonly bytes: number
+}
+
+/** What the queue needs: how to commit a batch, and how to let others run between two batches. */
+export interface BatchCommit {
+  commit(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
+  nextTurn(): Promise<void>
+}
+
+interface Waiting {
+  readonly request: AppendRequest
+  readonly resolve: (outcome: AppendOutcome) => void
+  readonly reject: (error: unknown) => void
+}
+
+// A fault of the store itself strikes every request alike; trying each alone would only multiply the wait.
+const storeFaults = new Set([
+  'STORE_BUSY',
+  'STORE_FULL',
+  'STORE_IO_FAILED',
+  'STORE_READ_ONLY',
+  'STORE_CORRUPT',
+  'BOOK_CLOSED',
+])
+
+/**
+ * Group commit: appends that arrive while a transaction is under way share the next one. Each is decided alone by
+ * the plan; when a whole transaction fails because of what one request carries, each is tried alone.
+ */
+export class AppendQueue {
+  readonly #store: BatchCommit
+  readonly #bounds: BatchBounds
+  #waiting: Waiting[] = []
+  #isRunning = false
+  #idle: Promise<void> = Promise.resolve()
+
+  constructor(store: BatchCommit, bounds: BatchBounds) {
+    this.#store = store
+    this.#bounds = bounds
+  }
+
+  /** Resolves once the request is durably committed, or refused; rejects when its transaction failed. */
+  append(request: AppendRequest): Promise<AppendOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject })
+      if (this.#isRunning) return
+      this.#isRunning = true
+      this.#idle = this.#run()
+    })
+  }
+
+  /** Resolves when nothing is waiting or under way. */
+  async drained(): Promise<void> {
+    while (this.#isRunning) await this.#idle
+  }
+
+  async #run(): Promise<void> {
+    // The first turn gathers callers that start at the same time; later ones arrive while a batch commits.
+    await this.#store.nextTurn()
+    while (this.#waiting.length > 0) {
+      const batch = this.#takeBatch()
+      await this.#settle(batch)
+      await this.#store.nextTurn()
+    }
+    this.#isRunning = false
+  }
+
+  #takeBatch(): Waiting[] {
+    let events = 0
+    let bytes = 0
+    let count = 0
+    for (const { request } of this.#waiting) {
+      events += request.events.length
+      bytes += request.bytes
+      if (count > 0 && (events > this.#bounds.events || bytes > this.#bounds.bytes)) break
+      count++
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  async #settle(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const outcomes = await this.#store.commit(batch.map((waiting) => waiting.request))
+      for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as AppendOutcome)
+    } catch (error) {
+      const isStoreFault = error instanceof DaybookError && storeFaults.has(error.code)
+      if (batch.length === 1 || isStoreFault) {
+        for (const waiting of batch) waiting.reject(error)
+        return
+      }
+      for (const waiting of batch) await this.#settle([waiting])
+    }
+  }
+}

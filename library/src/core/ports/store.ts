@@ -1,0 +1,108 @@
+import type { AppendOutcome, KeyRecord, LogHead } from '../append-plan.ts'
+import type { AppendRequest } from '../append-request.ts'
+import type { QueryItem } from '../query.ts'
+import type { EventRow, RowHashes } from '../row-hash.ts'
+import type { Host } from './host.ts'
+import type { ReadModelStore, ReadModelTransaction } from './read-models.ts'
+import type { SnapshotStore } from './snapshots.ts'
+
+/** A store described, not yet opened: what `sqlite('bank.db')` returns. */
+export interface Store {
+  /** For people: `sqlite:bank.db`. */
+  readonly name: string
+  open(host: Host): Promise<OpenStore>
+}
+
+/** One book, opened. */
+export interface OpenStore {
+  readonly name: string
+  readonly identity: BookIdentity
+  readonly log: EventLog
+  readonly snapshots: SnapshotStore
+  readonly readModels: ReadModelStore
+  /** What the store can tell of itself, for people and for `daybook doctor`. */
+  inspect(): Promise<StoreReport>
+  /** Waits for work under way, then releases everything. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Which history this is. A restore keeps the id and changes the epoch. */
+export interface BookIdentity {
+  readonly bookId: string
+  readonly epoch: number
+}
+
+/** Findings about a store's configuration and health, in the order a person should read them. */
+export interface StoreReport {
+  readonly facts: { readonly [name: string]: string | number | boolean }
+  readonly problems: readonly { readonly code: string; readonly message: string; readonly hint: string }[]
+}
+
+/** Reading the log. Every method sees one committed state of it. */
+export interface LogReader {
+  head(): Promise<LogHead>
+  /** One page of a stream. */
+  readStream(slice: StreamSlice): Promise<StreamPage>
+  /** One page of the log. */
+  readLog(slice: LogSlice): Promise<LogPage>
+  /** The hashes of up to `limit` rows after a position, in order: what a verifier reads. */
+  readHashes(afterPosition: number, limit: number): Promise<readonly RowHashes[]>
+  /** What an idempotency key led to. */
+  findKey(key: string): Promise<KeyRecord | undefined>
+}
+
+/** The log of one book: reading, and the one way to write. */
+export interface EventLog extends LogReader {
+  /**
+   * Decides and writes a batch in one durable transaction, under the log's lock; answers each request by itself.
+   * Rejects only when the whole transaction failed, and then nothing was written.
+   *
+   * @param inline runs inside the transaction after the rows are written; if it rejects, so does the append
+   */
+  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
+  /** The log as seen, and written to, from inside the caller's own open transaction. Throws `TRANSACTION_INVALID`, `UNSUPPORTED`. */
+  within(transaction: unknown): EventLog
+  /** Calls back, after commit, when there may be new events: a hint, never a promise. Returns how to stop. */
+  onAppended(listener: () => void): () => void
+}
+
+/** What happens in the append's own transaction: inline projections. */
+export type InlineStep = (
+  rows: readonly EventRow[],
+  transaction: ReadModelTransaction,
+  log: LogReader,
+) => Promise<void>
+
+/** Which events of a stream, in which direction. Versions and positions include both ends. */
+export interface StreamSlice {
+  readonly stream: string
+  readonly direction: 'forwards' | 'backwards'
+  readonly fromVersion: number
+  readonly toVersion: number
+  readonly types: readonly string[] | undefined
+  /** Most events of the page; the store may return fewer to bound memory. */
+  readonly limit: number
+}
+
+export interface StreamPage {
+  readonly rows: readonly EventRow[]
+  /** True when nothing in the slice is left after these rows. */
+  readonly isEnd: boolean
+}
+
+/** Which events of the log, forwards: after a position (exclusive) up to one (inclusive). */
+export interface LogSlice {
+  readonly afterPosition: number
+  readonly toPosition: number
+  /** No items: every event. */
+  readonly items: readonly QueryItem[] | undefined
+  readonly limit: number
+}
+
+export interface LogPage {
+  readonly rows: readonly EventRow[]
+  /** Everything up to here was looked at, also where nothing matched. */
+  readonly scannedTo: number
+  /** Position of the last event when the page was read. */
+  readonly head: number
+}

@@ -1,0 +1,103 @@
+import type { RecordedEvent } from './event.ts'
+import type { Metadata } from './metadata.ts'
+import { categoryOf, streamIdOf } from './names.ts'
+import type { EventRow } from './row-hash.ts'
+
+const noTags: readonly string[] = Object.freeze([])
+
+/** Turns rows into recorded events. Keeps the last instant's text, which neighbours usually share. */
+export class RowReader {
+  #instantMs = -1
+  #instant = ''
+
+  event(row: EventRow): RecordedEvent {
+    return {
+      position: row.position,
+      stream: row.stream,
+      category: categoryOf(row.stream),
+      streamId: streamIdOf(row.stream),
+      version: row.version,
+      type: row.type,
+      schemaVersion: row.schemaVersion,
+      id: row.id,
+      data: JSON.parse(row.data),
+      metadata: JSON.parse(row.metadata),
+      tags: tagsOf(row),
+      recordedAt: this.#instantOf(row.recordedAtMs),
+    }
+  }
+
+  events(rows: readonly EventRow[]): RecordedEvent[] {
+    return rows.map((row) => this.event(row))
+  }
+
+  #instantOf(timeMs: number): string {
+    if (timeMs !== this.#instantMs) {
+      this.#instantMs = timeMs
+      this.#instant = instantText(timeMs)
+    }
+    return this.#instant
+  }
+}
+
+/** An instant as Daybook prints it: ISO 8601 in UTC with milliseconds. */
+export function instantText(timeMs: number): string {
+  return new Date(timeMs).toISOString()
+}
+
+/** The tags of a row; the empty list is shared. */
+export function tagsOf(row: { readonly tags: string }): readonly string[] {
+  return row.tags === '[]' ? noTags : JSON.parse(row.tags)
+}
+
+/**
+ * The same event for folding: what few folds look at (metadata, tags, instant) is derived when it is read. Replay
+ * runs nearly twice as fast for it.
+ */
+export class FoldedEvent implements RecordedEvent {
+  readonly #row: EventRow
+  readonly data: unknown
+
+  constructor(row: EventRow) {
+    this.#row = row
+    this.data = JSON.parse(row.data)
+  }
+
+  get position(): number {
+    return this.#row.position
+  }
+  get stream(): string {
+    return this.#row.stream
+  }
+  get category(): string {
+    return categoryOf(this.#row.stream)
+  }
+  get streamId(): string {
+    return streamIdOf(this.#row.stream)
+  }
+  get version(): number {
+    return this.#row.version
+  }
+  get type(): string {
+    return this.#row.type
+  }
+  get schemaVersion(): number {
+    return this.#row.schemaVersion
+  }
+  get id(): string {
+    return this.#row.id
+  }
+  get metadata(): Metadata {
+    return JSON.parse(this.#row.metadata)
+  }
+  get tags(): readonly string[] {
+    return tagsOf(this.#row)
+  }
+  get recordedAt(): string {
+    return instantText(this.#row.recordedAtMs)
+  }
+  /** The plain event, so that printing or storing a folded event shows everything. */
+  toJSON(): RecordedEvent {
+    return new RowReader().event(this.#row)
+  }
+}

@@ -1,0 +1,132 @@
+import { type DocumentQuery, type HeldDocument, selectDocuments } from '../core/document-query.ts'
+import type {
+  Checkpoint,
+  ColumnValue,
+  DocumentRow,
+  ReadModelChange,
+  ReadModelShape,
+  ReadModelStore,
+} from '../core/ports/read-models.ts'
+
+interface StoredDocument extends HeldDocument {
+  readonly document: string
+}
+
+type Documents = ReadonlyMap<string, StoredDocument>
+
+/** Read models and checkpoints as immutable maps, so that a transaction is a copy that is kept or dropped. */
+export class MemoryReadModels implements ReadModelStore {
+  #models: ReadonlyMap<string, Documents> = new Map()
+  #checkpoints: ReadonlyMap<string, Checkpoint> = new Map()
+  #changes = 0
+  #begunAt = 0
+
+  /** A transaction: works on a copy until `commit`. */
+  begin(): MemoryReadModels {
+    const copy = new MemoryReadModels()
+    copy.#models = this.#models
+    copy.#checkpoints = this.#checkpoints
+    copy.#begunAt = this.#changes
+    return copy
+  }
+
+  /** False, and nothing changed, when something else changed since `begin`. */
+  commit(transaction: MemoryReadModels): boolean {
+    if (transaction.#begunAt !== this.#changes) return false
+    this.#models = transaction.#models
+    this.#setCheckpoints(transaction.#checkpoints)
+    return true
+  }
+
+  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    await this.prepareSubscription(subscription, start)
+  }
+
+  prepareSubscription(subscription: string, start: Checkpoint): Promise<void> {
+    if (!this.#checkpoints.has(subscription)) this.#setCheckpoint(subscription, start)
+    return Promise.resolve()
+  }
+
+  checkpoint(subscription: string): Promise<Checkpoint | undefined> {
+    return Promise.resolve(this.#checkpoints.get(subscription))
+  }
+
+  checkpoints(): Promise<readonly { readonly subscription: string; readonly checkpoint: Checkpoint }[]> {
+    return Promise.resolve(
+      [...this.#checkpoints].map(([subscription, checkpoint]) => ({ subscription, checkpoint })),
+    )
+  }
+
+  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const held = this.#documents(shape)
+    return Promise.resolve(new Map(keys.flatMap((key) => entryOf(held.get(key)))))
+  }
+
+  change({
+    shape,
+    subscription,
+    fromPosition,
+    checkpoint,
+    upserts,
+    deletes,
+  }: ReadModelChange): Promise<boolean> {
+    if (this.#checkpoints.get(subscription)?.position !== fromPosition) return Promise.resolve(false)
+    const documents = new Map(this.#documents(shape))
+    for (const row of upserts) documents.set(row.key, heldDocument(shape, row))
+    for (const key of deletes) documents.delete(key)
+    this.#models = new Map(this.#models).set(nameOf(shape), documents)
+    this.#setCheckpoint(subscription, checkpoint)
+    return Promise.resolve(true)
+  }
+
+  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
+    const isThere = this.#checkpoints.get(subscription)?.position === fromPosition
+    if (isThere) this.#setCheckpoint(subscription, checkpoint)
+    return Promise.resolve(isThere)
+  }
+
+  find(shape: ReadModelShape, query: DocumentQuery): Promise<readonly StoredDocument[]> {
+    return Promise.resolve(selectDocuments(this.#documents(shape).values(), query))
+  }
+
+  count(shape: ReadModelShape, query: DocumentQuery): Promise<number> {
+    return Promise.resolve(
+      selectDocuments(this.#documents(shape).values(), { ...query, limit: Number.MAX_SAFE_INTEGER }).length,
+    )
+  }
+
+  reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    this.#models = new Map(this.#models).set(nameOf(shape), new Map())
+    this.#setCheckpoint(subscription, start)
+    return Promise.resolve()
+  }
+
+  #documents(shape: ReadModelShape): Documents {
+    return this.#models.get(nameOf(shape)) ?? new Map()
+  }
+
+  #setCheckpoint(subscription: string, checkpoint: Checkpoint): void {
+    this.#setCheckpoints(new Map(this.#checkpoints).set(subscription, checkpoint))
+  }
+
+  // Every change moves or sets a checkpoint, so counting here counts them all.
+  #setCheckpoints(checkpoints: ReadonlyMap<string, Checkpoint>): void {
+    this.#checkpoints = checkpoints
+    this.#changes++
+  }
+}
+
+function nameOf(shape: ReadModelShape): string {
+  return `${shape.name}@${shape.version}`
+}
+
+function entryOf(held: StoredDocument | undefined): [string, string][] {
+  return held === undefined ? [] : [[held.key, held.document]]
+}
+
+function heldDocument(shape: ReadModelShape, row: DocumentRow): StoredDocument {
+  const names = Object.keys(shape.columns)
+  const columns: { [column: string]: ColumnValue } = {}
+  for (const [index, column] of names.entries()) columns[column] = row.columns[index] ?? null
+  return { key: row.key, document: row.document, columns }
+}

@@ -1,0 +1,169 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { DaybookError } from '../core/errors.ts'
+import { Mutex } from '../core/mutex.ts'
+import type { Host } from '../core/ports/host.ts'
+import { isBusy, isIoFailure, translated } from './errors.ts'
+import * as sql from './statements.ts'
+
+/** How hard a connection presses its commits to the disk. */
+export type Durability = 'commit' | 'checkpoint' | 'never'
+
+const synchronous: { readonly [durability in Durability]: string } = {
+  commit: sql.syncOnCommit,
+  checkpoint: sql.syncOnCheckpoint,
+  never: sql.syncNever,
+}
+
+/** SQLite itself waits this long for a lock, blocking the thread; beyond it we wait without blocking. */
+const blockingWaitMs = 5
+
+/** A value of a row, in the order of the statement's columns. */
+export type Cell = string | number | null | Uint8Array
+export type Row = readonly Cell[]
+
+/** A connection with its prepared statements, each prepared once. Rows come as arrays: objects take half as long again. */
+export class Connection {
+  readonly database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(database: DatabaseSync) {
+    this.database = database
+  }
+
+  all(text: string, ...values: readonly Cell[]): readonly Row[] {
+    return this.prepare(text).all(...values) as unknown[] as Row[]
+  }
+
+  first(text: string, ...values: readonly Cell[]): Row | undefined {
+    return this.all(text, ...values)[0]
+  }
+
+  /** Returns how many rows changed. */
+  run(text: string, ...values: readonly Cell[]): number {
+    return Number(this.prepare(text).run(...values).changes)
+  }
+
+  prepare(text: string): StatementSync {
+    let statement = this.#statements.get(text)
+    if (statement === undefined) {
+      statement = this.database.prepare(text)
+      statement.setReturnArrays(true)
+      this.#statements.set(text, statement)
+    }
+    return statement
+  }
+}
+
+/** What opening a connection needs to know. */
+export interface ConnectionOptions {
+  readonly path: string
+  readonly name: string
+  readonly durability: Durability
+  readonly isReadOnly: boolean
+}
+
+/** Opens a connection and its settings; throws coded errors. */
+export function connect({ path, name, durability, isReadOnly }: ConnectionOptions): Connection {
+  try {
+    const database = new DatabaseSync(path, { timeout: blockingWaitMs, readOnly: isReadOnly })
+    try {
+      database.exec(sql.settings)
+      database.exec(synchronous[durability])
+      return new Connection(database)
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  } catch (error) {
+    throw translated(error, name)
+  }
+}
+
+/**
+ * A connection that writes: one transaction at a time in this process, `BEGIN IMMEDIATE` so that no other process
+ * writes between what we read and what we insert.
+ */
+export class Writer {
+  readonly #options: ConnectionOptions
+  readonly #host: Host
+  readonly #lockTimeoutMs: number
+  readonly #mutex: Mutex
+  #connection: Connection | undefined
+  #isClosed = false
+
+  constructor(options: ConnectionOptions, host: Host, lockTimeoutMs: number, mutex: Mutex) {
+    this.#options = options
+    this.#host = host
+    this.#lockTimeoutMs = lockTimeoutMs
+    this.#mutex = mutex
+  }
+
+  /** Runs work in a transaction and commits it; whatever is thrown rolls everything back and comes out translated. */
+  transaction<Result>(work: (connection: Connection) => Result | Promise<Result>): Promise<Result> {
+    return this.#mutex.run(async () => {
+      if (this.#isClosed) throw new DaybookError('BOOK_CLOSED', `${this.#options.name} is closed`)
+      try {
+        const connection = await this.#begin()
+        const result = await work(connection)
+        connection.run(sql.commit)
+        return result
+      } catch (error) {
+        this.#abandon(error)
+        throw translated(error, this.#options.name)
+      }
+    })
+  }
+
+  async #begin(): Promise<Connection> {
+    this.#connection ??= connect(this.#options)
+    const startMs = performance.now()
+    for (;;) {
+      try {
+        this.#connection.run(sql.begin)
+        return this.#connection
+      } catch (error) {
+        const waitedMs = performance.now() - startMs
+        if (!isBusy(error)) throw error
+        if (waitedMs >= this.#lockTimeoutMs) throw busyFor(this.#options.name, waitedMs, error)
+      }
+      await this.#host.sleep(1 + this.#host.random() * 4)
+    }
+  }
+
+  #abandon(error: unknown): void {
+    try {
+      if (this.#connection?.database.isTransaction) this.#connection.run(sql.rollback)
+    } catch {
+      this.#discard()
+    }
+    // After a failed flush the pages this connection holds may not be what the disk holds: start from the file.
+    if (isIoFailure(error)) this.#discard()
+  }
+
+  #discard(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    try {
+      connection?.database.close()
+    } catch {
+      // It is given up either way.
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#mutex.run(() => {
+      this.#isClosed = true
+      this.#discard()
+    })
+  }
+}
+
+function busyFor(name: string, waitedMs: number, cause: unknown): DaybookError {
+  const rounded = Math.round(waitedMs)
+  return new DaybookError(
+    'STORE_BUSY',
+    `${name}: another transaction has held the write lock for ${rounded} ms`,
+    { store: name, waitedMs: rounded },
+    cause,
+  )
+}

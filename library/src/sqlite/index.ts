@@ -1,0 +1,209 @@
+import { existsSync, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { DaybookError } from '../core/errors.ts'
+import { integerWithin } from '../core/limits.ts'
+import { Mutex } from '../core/mutex.ts'
+import type { Host } from '../core/ports/host.ts'
+import type { OpenStore, Store, StoreReport } from '../core/ports/store.ts'
+import { type Connection, type ConnectionOptions, connect, type Durability, Writer } from './connection.ts'
+import { translated } from './errors.ts'
+import { SqliteLog } from './log.ts'
+import { migrate, migrations, readIdentity, schemaVersion } from './migrate.ts'
+import { SqliteReadModels } from './read-models.ts'
+import { SqliteSnapshots } from './snapshots.ts'
+import * as sql from './statements.ts'
+
+/** Settings of the embedded store. */
+export interface SqliteOptions {
+  /** How long an append waits for the write lock, in ms: 0 to 600,000, default 10,000. */
+  readonly lockTimeoutMs?: number
+  /**
+   * When the disk is made to hold what was appended. `'commit'` (the default): before the append is acknowledged.
+   * `'checkpoint'` and `'never'` lose acknowledged appends when power fails, and need `unsafeDurability: true`.
+   */
+  readonly flush?: Durability
+  /** Allows a `flush` other than `'commit'`, and `':memory:'`. */
+  readonly unsafeDurability?: boolean
+  /** Opens an existing book for reading only. */
+  readonly readOnly?: boolean
+}
+
+/** Versions before this one can corrupt a WAL when it is reset (https://www.sqlite.org/wal.html#walresetbug). */
+const oldestSafeVersion = '3.51.3'
+
+/**
+ * The embedded store: one file, nothing to install, several processes at once. Appends are on disk when they are
+ * acknowledged.
+ *
+ * @throws DaybookError `ILLEGAL_ARGUMENT`, `STORE_UNSAFE`; opening throws `STORE_*`
+ */
+export function sqlite(path: string, options: SqliteOptions = {}): Store {
+  if (typeof path !== 'string' || path === '') {
+    throw new DaybookError('ILLEGAL_ARGUMENT', 'sqlite(path): the path of the database file is missing', {
+      argument: 'path',
+    })
+  }
+  const name = `sqlite:${path}`
+  const flush = options.flush ?? 'commit'
+  if (!['commit', 'checkpoint', 'never'].includes(flush)) {
+    throw new DaybookError('ILLEGAL_ARGUMENT', "flush must be 'commit', 'checkpoint' or 'never'", {
+      argument: 'flush',
+      value: flush,
+    })
+  }
+  const unsafe =
+    path === ':memory:' ? 'the path :memory:' : flush === 'commit' ? undefined : `flush: '${flush}'`
+  if (unsafe !== undefined && options.unsafeDurability !== true) {
+    throw new DaybookError('STORE_UNSAFE', `${name}: with ${unsafe} an acknowledged append can be lost`, {
+      store: name,
+      setting: unsafe,
+    })
+  }
+  if (path === ':memory:') {
+    throw new DaybookError(
+      'UNSUPPORTED',
+      `${name}: several connections cannot share :memory:; use memory() instead`,
+      { store: name },
+    )
+  }
+  const lockTimeoutMs = integerWithin('lockTimeoutMs', options.lockTimeoutMs ?? 10_000, 0, 600_000)
+  const connection: ConnectionOptions = {
+    path: resolve(path),
+    name,
+    durability: flush,
+    isReadOnly: options.readOnly ?? false,
+  }
+  return { name, open: (host) => open(connection, host, lockTimeoutMs) }
+}
+
+async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: number): Promise<OpenStore> {
+  const { name } = options
+  refuseOldSqlite(name)
+  if (options.isReadOnly && !existsSync(options.path)) {
+    throw new DaybookError('STORE_CANNOT_OPEN', `${name} does not exist`, { store: name })
+  }
+  // Log and read models have connections of their own, but only one writes at a time, in the order of asking.
+  const mutex = new Mutex()
+  const writer = new Writer(options, host, lockTimeoutMs, mutex)
+  const derived = new Writer(
+    { ...options, durability: options.durability === 'never' ? 'never' : 'checkpoint' },
+    host,
+    lockTimeoutMs,
+    mutex,
+  )
+  if (!options.isReadOnly) {
+    await useWal(options, host, lockTimeoutMs)
+    await migrate(writer, name, host)
+  }
+  const reader = new Reader(options)
+  try {
+    schemaVersion(reader.connection, name, migrations().length)
+    const identity = readIdentity(reader.connection)
+    const read = (): Connection => reader.connection
+    const log = new SqliteLog({ name, host, identity, reader: read, writer })
+    return {
+      name,
+      identity,
+      log,
+      snapshots: new SqliteSnapshots(read, derived, name),
+      readModels: new SqliteReadModels(read, derived, name),
+      inspect: async () => inspect(reader.connection, options),
+      close: async () => {
+        log.stopWatching()
+        reader.close()
+        await derived.close()
+        await writer.close()
+      },
+    }
+  } catch (error) {
+    reader.close()
+    await writer.close()
+    throw translated(error, name)
+  }
+}
+
+/** The connection for reads; opened once, refused after closing. */
+class Reader {
+  readonly #name: string
+  #connection: Connection | undefined
+
+  constructor(options: ConnectionOptions) {
+    this.#name = options.name
+    this.#connection = connect({ ...options, isReadOnly: true })
+  }
+
+  get connection(): Connection {
+    if (this.#connection !== undefined) return this.#connection
+    throw new DaybookError('BOOK_CLOSED', `${this.#name} is closed`)
+  }
+
+  close(): void {
+    this.#connection?.database.close()
+    this.#connection = undefined
+  }
+}
+
+/** Turns on write-ahead logging, which needs the file for itself for a moment; refuses to go on without it. */
+async function useWal(options: ConnectionOptions, host: Host, lockTimeoutMs: number): Promise<void> {
+  const connection = connect(options)
+  try {
+    schemaVersion(connection, options.name, migrations().length)
+    for (const startMs = performance.now(); ; await host.sleep(5)) {
+      try {
+        const mode = connection.first(sql.useWal)?.[0]
+        if (mode === 'wal') return
+        throw new DaybookError(
+          'STORE_UNSAFE',
+          `${options.name}: the file system does not allow write-ahead logging (journal mode ${mode})`,
+          {
+            store: options.name,
+            setting: `journal_mode ${mode}`,
+          },
+        )
+      } catch (error) {
+        const problem = translated(error, options.name)
+        const isWaiting = problem instanceof DaybookError && problem.code === 'STORE_BUSY'
+        if (!isWaiting || performance.now() - startMs > lockTimeoutMs) throw problem
+      }
+    }
+  } catch (error) {
+    throw translated(error, options.name)
+  } finally {
+    connection.database.close()
+  }
+}
+
+function refuseOldSqlite(name: string): void {
+  const version = process.versions.sqlite ?? '0'
+  if (version.localeCompare(oldestSafeVersion, 'en', { numeric: true }) >= 0) return
+  throw new DaybookError(
+    'STORE_TOO_OLD',
+    `${name}: SQLite ${version} is older than ${oldestSafeVersion}; use Node 24.15 or newer`,
+    {
+      store: name,
+      version,
+      oldest: oldestSafeVersion,
+    },
+  )
+}
+
+function inspect(connection: Connection, options: ConnectionOptions): StoreReport {
+  const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const damage = String(connection.first(sql.quickCheck)?.[0])
+  const facts = {
+    store: 'sqlite',
+    file: basename(options.path),
+    events: Number(connection.first(sql.readHead)?.[0] ?? 0),
+    bytes: sizeOf(options.path),
+    walBytes: sizeOf(`${options.path}-wal`),
+    sqlite: process.versions.sqlite ?? 'unknown',
+    schema: Number(connection.first(sql.readSchemaVersion)?.[0]),
+    journalMode: String(connection.first(sql.readJournalMode)?.[0]),
+    isDurable: options.durability === 'commit',
+  }
+  const problems =
+    damage === 'ok'
+      ? []
+      : [{ code: 'STORE_CORRUPT', message: damage, hint: 'Restore the newest backup that verifies.' }]
+  return { facts, problems }
+}
