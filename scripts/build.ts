@@ -7,9 +7,16 @@ import { cpSync, globSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Builds the packages under `root`, which holds library/ and server/. Throws when they do not compile. */
-export function build(root: string, options: { readonly clean: boolean }): void {
-  const packages = ['library', 'server'].map((name) => join(root, name))
+export interface BuildOptions {
+  /** Removes what earlier builds left. */
+  readonly clean: boolean
+  /** Folders of the packages, each after those that it needs. */
+  readonly packages: readonly string[]
+}
+
+/** Builds packages of the repository at `root`. Throws when they do not compile. */
+export function build(root: string, options: BuildOptions): void {
+  const packages = options.packages.map((name) => join(root, name))
   if (options.clean) {
     for (const folder of packages) rmSync(join(folder, 'dist'), { recursive: true, force: true })
   }
@@ -27,5 +34,6 @@ export function build(root: string, options: { readonly clean: boolean }): void 
 }
 
 if (import.meta.main) {
-  build(fileURLToPath(new URL('..', import.meta.url)), { clean: process.argv.includes('--clean') })
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  build(root, { clean: process.argv.includes('--clean'), packages: ['library', 'server'] })
 }

@@ -31,7 +31,8 @@ export function publishedManifest(manifest: Manifest): Record<string, unknown> {
 function prepack(folder: string): void {
   postpack(folder)
   const root = dirname(folder)
-  build(root, { clean: true })
+  const name = basename(folder)
+  build(root, { clean: true, packages: name === 'library' ? [name] : ['library', name] })
   for (const file of sharedFiles) {
     const isOwn = existsSync(join(folder, file))
     if (!isOwn && existsSync(join(root, file))) copyFileSync(join(root, file), join(folder, file))
@@ -59,7 +60,7 @@ function postpack(folder: string): void {
 }
 
 function isSame(left: string, right: string): boolean {
-  return basename(left) === basename(right) && readFileSync(left).equals(readFileSync(right))
+  return readFileSync(left).equals(readFileSync(right))
 }
 
 if (import.meta.main) {
