@@ -18,21 +18,25 @@ export type Appliers<Definitions> = {
   readonly [Type in keyof Definitions & string]: (data: DataOutput<Definitions[Type]>) => void
 }
 
-/** What every aggregate has. Made by extending `aggregate('account', accountEvents)`. */
-export interface Aggregate<Definitions> {
+/** What the repository sees of every aggregate. */
+export interface AnyAggregate {
   /** The id it was loaded with. */
   readonly id: string
   /** Version of the last event in the log that it has seen; its own uncommitted events do not count. */
   readonly version: number
   /** Events applied and not yet saved, oldest first. */
   readonly uncommitted: readonly NewEvent[]
+  /** Optional: the state as a plain JSON object. Aggregates that have it and `fromSnapshot` are snapshotted. */
+  toSnapshot?(): unknown
+  fromSnapshot?(snapshot: never): void
+}
+
+/** What every aggregate class inherits. Made by extending `aggregate('account', accountEvents)`. */
+export interface Aggregate<Definitions> extends AnyAggregate {
   /** Declares the appliers, as a field: `readonly on = this.appliers({ MoneyDeposited: ({ cents }) => { … } })`. */
   appliers(appliers: Appliers<Definitions>): Appliers<Definitions>
   /** Applies a new event: validates its data, runs its applier, remembers it for `save`. */
   apply(event: NewEventOf<Definitions>): void
-  /** Optional: the state as a plain JSON object. Aggregates that have it and `fromSnapshot` are snapshotted. */
-  toSnapshot?(): unknown
-  fromSnapshot?(snapshot: never): void
 }
 
 /** The constructor that an aggregate class extends. */
@@ -149,7 +153,7 @@ export function internalsOf(instance: unknown): AggregateInternals {
 }
 
 /** The fold of an aggregate class: its state is the instance itself, so it is never shared. */
-export function aggregateFold<Instance extends Aggregate<never>>(
+export function aggregateFold<Instance extends AnyAggregate>(
   type: AggregateClass<Instance>,
   id: string,
 ): Fold {

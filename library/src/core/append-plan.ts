@@ -1,5 +1,5 @@
 import type { AppendRequest, EncodedEvent } from './append-request.ts'
-import { ConditionError, DaybookError } from './errors.ts'
+import { ConcurrencyError, ConditionError, DaybookError } from './errors.ts'
 import { conflictOf } from './expected-version.ts'
 import { maxPosition } from './limits.ts'
 import { matchesQuery } from './query.ts'
@@ -102,6 +102,7 @@ class Planning {
   readonly #versions: Map<string, number>
   readonly #keys: Map<string, KeyRecord>
   readonly #ids: Set<string>
+  readonly #brokenChains = new Set<symbol>()
   #nextCondition = 0
 
   constructor(facts: HeldFacts, recordedAtMs: number, hasher: RowHasher) {
@@ -115,6 +116,21 @@ class Planning {
   }
 
   decide(request: AppendRequest): AppendOutcome {
+    const { chain } = request
+    const outcome =
+      chain !== undefined && this.#brokenChains.has(chain) ? this.#refuseChained(request) : this.#decideAlone(request)
+    if (chain !== undefined && outcome.kind !== 'appended') this.#brokenChains.add(chain)
+    return outcome
+  }
+
+  #refuseChained(request: AppendRequest): AppendOutcome {
+    this.#nextCondition += request.conditions.length
+    const { stream, expected } = request.expectations[0] ?? { stream: '', expected: 'any' }
+    const actual = this.#versions.get(stream) ?? 0
+    return { kind: 'refused', error: new ConcurrencyError(stream, expected === 'any' ? 'none' : expected, actual) }
+  }
+
+  #decideAlone(request: AppendRequest): AppendOutcome {
     const firstCondition = this.#nextCondition
     this.#nextCondition += request.conditions.length
     const held = request.key && this.#keys.get(request.key.key)

@@ -17,8 +17,8 @@ export interface BatchCommit {
 }
 
 interface Waiting {
-  readonly request: AppendRequest
-  readonly resolve: (outcome: AppendOutcome) => void
+  readonly requests: readonly AppendRequest[]
+  readonly resolve: (outcomes: readonly AppendOutcome[]) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -31,6 +31,11 @@ const storeFaults = new Set([
   'STORE_CORRUPT',
   'BOOK_CLOSED',
 ])
+
+/** True for faults that every append meets, whatever it carries. */
+export function isStoreFault(error: unknown): boolean {
+  return error instanceof DaybookError && storeFaults.has(error.code)
+}
 
 /**
  * Group commit: appends that arrive while a transaction is under way share the next one. Each is decided alone by
@@ -49,9 +54,15 @@ export class AppendQueue {
   }
 
   /** Resolves once the request is durably committed, or refused; rejects when its transaction failed. */
-  append(request: AppendRequest): Promise<AppendOutcome> {
+  async append(request: AppendRequest): Promise<AppendOutcome> {
+    const [outcome] = await this.appendTogether([request])
+    return outcome as AppendOutcome
+  }
+
+  /** As `append`, for requests that must be decided in one transaction, in this order. */
+  appendTogether(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject })
+      this.#waiting.push({ requests, resolve, reject })
       if (this.#isRunning) return
       this.#isRunning = true
       this.#idle = this.#run()
@@ -78,9 +89,11 @@ export class AppendQueue {
     let events = 0
     let bytes = 0
     let count = 0
-    for (const { request } of this.#waiting) {
-      events += request.events.length
-      bytes += request.bytes
+    for (const { requests } of this.#waiting) {
+      for (const request of requests) {
+        events += request.events.length
+        bytes += request.bytes
+      }
       if (count > 0 && (events > this.#bounds.events || bytes > this.#bounds.bytes)) break
       count++
     }
@@ -89,11 +102,14 @@ export class AppendQueue {
 
   async #settle(batch: readonly Waiting[]): Promise<void> {
     try {
-      const outcomes = await this.#store.commit(batch.map((waiting) => waiting.request))
-      for (const [index, waiting] of batch.entries()) waiting.resolve(outcomes[index] as AppendOutcome)
+      const outcomes = await this.#store.commit(batch.flatMap((waiting) => waiting.requests))
+      let next = 0
+      for (const { requests, resolve } of batch) {
+        resolve(outcomes.slice(next, next + requests.length))
+        next += requests.length
+      }
     } catch (error) {
-      const isStoreFault = error instanceof DaybookError && storeFaults.has(error.code)
-      if (batch.length === 1 || isStoreFault) {
+      if (batch.length === 1 || isStoreFault(error)) {
         for (const waiting of batch) waiting.reject(error)
         return
       }

@@ -44,6 +44,11 @@ export interface AppendRequest {
   readonly key: { readonly key: string; readonly fingerprint: string } | undefined
   /** Bytes of data and metadata, to bound batches. */
   readonly bytes: number
+  /**
+   * Requests of one chain were each decided on the outcome of the one before: when one is not appended, the rest are
+   * refused. A matching version alone would not do: somebody else's event may have taken the missing one's place.
+   */
+  readonly chain?: symbol
 }
 
 /** What preparing a request takes from outside. */

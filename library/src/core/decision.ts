@@ -1,4 +1,4 @@
-import { type Evolve, type StreamRef, typesOf } from './decider.ts'
+import type { Evolve, StreamRef, typesOf } from './decider.ts'
 import { DaybookError } from './errors.ts'
 import { definitionsOf, type EventSet, type NewEvent } from './event.ts'
 import { type Fold, valueFold } from './fold.ts'

@@ -46,7 +46,14 @@ export interface EventDefinition<Input = unknown, Output = Input> {
 }
 
 /** What may stand for an event type in `defineEvents`: a schema, or `event(schema, …)`. */
-export type EventDefinitions = { readonly [type: string]: Schema<never> | EventDefinition<never, never> }
+export type EventDefinitions = { readonly [type: string]: Schema | AnyEventDefinition }
+
+/** An event definition of any data: what `event` makes. */
+export interface AnyEventDefinition {
+  readonly schema: Schema
+  readonly version: number
+  readonly tags?: ((data: never) => readonly string[]) | undefined
+}
 
 /** The data a caller gives for one definition, before the schema's defaults and transformations. */
 export type DataInput<Definition> = Definition extends { readonly schema: infer Inner }

@@ -1,0 +1,66 @@
+import type { AppendOutcome, KeyRecord } from '../core/append-plan.ts'
+import { type AppendOptions, type AppendRequest, prepareAppend, type StreamAppend } from '../core/append-request.ts'
+import type { RecordedEvent } from '../core/event.ts'
+import type { LogReader } from '../core/ports/store.ts'
+import { RowReader } from '../core/recorded-event.ts'
+import { type BookContext, logFor } from './context.ts'
+
+/** What an append takes besides the events. */
+export interface BookAppendOptions extends AppendOptions {
+  /** The caller's own open transaction on the same database: their rows and our events commit together or not at all. */
+  readonly transaction?: unknown
+}
+
+/** An append that is in the log. */
+export interface Appended {
+  /** The events, in order. */
+  readonly events: readonly RecordedEvent[]
+  /** Position of the last of them; of the head when there were none. */
+  readonly position: number
+  /** True when the idempotency key had been used before: these are the events of the first time. */
+  readonly isRepeat: boolean
+}
+
+/** Appends events to streams: all or nothing. Throws conflicts and every refusal as coded errors. */
+export async function appendEvents(
+  context: BookContext,
+  writes: readonly StreamAppend[],
+  options: BookAppendOptions,
+): Promise<Appended> {
+  const request = prepareAppend(writes, options, context.preparation)
+  const outcome = await submit(context, request, options.transaction)
+  return appendedFrom(logFor(context, options.transaction), outcome)
+}
+
+/** Queues a request for the next shared transaction, or writes it into the caller's own. */
+export async function submit(context: BookContext, request: AppendRequest, transaction: unknown): Promise<AppendOutcome> {
+  if (transaction === undefined) return context.queue.append(request)
+  const [outcome] = await logFor(context, transaction).append([request], context.inline)
+  return outcome as AppendOutcome
+}
+
+/** The answer in an outcome; throws the refusal. */
+export async function appendedFrom(log: LogReader, outcome: AppendOutcome): Promise<Appended> {
+  if (outcome.kind === 'refused') throw outcome.error
+  if (outcome.kind === 'repeated') return repeated(log, outcome.record)
+  return { events: new RowReader().events(outcome.rows), position: outcome.head, isRepeat: false }
+}
+
+/** The first answer to an idempotency key, read back from the log. */
+export async function repeated(log: LogReader, record: KeyRecord): Promise<Appended> {
+  const { firstPosition, eventCount } = record
+  const lastPosition = firstPosition + eventCount - 1
+  const events: RecordedEvent[] = []
+  const reader = new RowReader()
+  for (let after = firstPosition - 1; after < lastPosition; ) {
+    const page = await log.readLog({
+      afterPosition: after,
+      toPosition: lastPosition,
+      items: undefined,
+      limit: lastPosition - after,
+    })
+    events.push(...reader.events(page.rows))
+    after = page.scannedTo
+  }
+  return { events, position: lastPosition, isRepeat: true }
+}

@@ -1,0 +1,213 @@
+import type { AggregateClass, AnyAggregate } from '../core/aggregate.ts'
+import type { StreamAppend } from '../core/append-request.ts'
+import { type AnyDecider, type Command, type DeciderDefinition, type stateOf, commandOf } from '../core/decider.ts'
+import type { DecisionCommand } from '../core/decision.ts'
+import { DaybookError } from '../core/errors.ts'
+import type { NewEvent, RecordedEvent } from '../core/event.ts'
+import type { ExpectedVersion } from '../core/expected-version.ts'
+import { streamName } from '../core/names.ts'
+import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
+import type { Projection } from '../core/projection.ts'
+import type { Refusal } from '../core/refusal.ts'
+import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
+import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
+import { logFor } from './context.ts'
+import { type AnyDecision, executeDecision } from './decisions.ts'
+import type { Followers, FollowerStatus } from './followers.ts'
+import { Lanes } from './lanes.ts'
+import type { AsOf } from './loading.ts'
+import type { AnyOutcome, Outcome } from './outcome.ts'
+import { type ReadModel, readModelOf } from './read-model.ts'
+import { type Events, type ReadLogOptions, type ReadStreamOptions, readLogEvents, readStreamEvents } from './reading.ts'
+import { type Repository, repositoryOf } from './repository.ts'
+
+/** The state of a stream at some point. */
+export interface StateAt<State> {
+  readonly state: State
+  /** Version of the last event folded, 0 for none. */
+  readonly version: number
+  readonly position: number
+}
+
+/** What a book is made of; `openBook` makes it. */
+export interface BookParts extends CommandParts {
+  readonly followers: Followers
+  readonly deciders: readonly AnyDecider[]
+}
+
+/** An open book: append, read, decide, query. */
+export class Book implements AsyncDisposable {
+  readonly #parts: BookParts
+  readonly #lanes: Lanes
+  #closing: Promise<void> | undefined
+
+  /** Not for applications: use `openBook`. */
+  constructor(parts: BookParts) {
+    this.#parts = parts
+    this.#lanes = new Lanes(parts)
+  }
+
+  /** Which history this is. */
+  get identity(): BookIdentity {
+    return this.#open().context.store.identity
+  }
+
+  /** For people: `sqlite:bank.db`. */
+  get name(): string {
+    return this.#parts.context.store.name
+  }
+
+  /** Position of the last event, 0 for an empty book. */
+  async head(): Promise<number> {
+    return (await this.#open().context.store.log.head()).position
+  }
+
+  /** Appends events to one stream, or to several at once: all or nothing. */
+  append(
+    stream: string,
+    events: readonly NewEvent[] | NewEvent,
+    options?: BookAppendOptions & { readonly expectedVersion?: ExpectedVersion },
+  ): Promise<Appended>
+  append(writes: readonly StreamAppend[], options?: BookAppendOptions): Promise<Appended>
+  async append(
+    to: string | readonly StreamAppend[],
+    second?: readonly NewEvent[] | NewEvent | BookAppendOptions,
+    third: BookAppendOptions & { readonly expectedVersion?: ExpectedVersion } = {},
+  ): Promise<Appended> {
+    const { context } = this.#open()
+    if (typeof to !== 'string') return appendEvents(context, writesFrom(to), (second ?? {}) as BookAppendOptions)
+    const events = (Array.isArray(second) ? second : [second]) as readonly NewEvent[]
+    const { expectedVersion = 'any', ...options } = third
+    return appendEvents(context, writesFrom([{ stream: to, expectedVersion, events }]), options)
+  }
+
+  /** Reads a stream; a stream without events is empty. */
+  readStream(stream: string, options: ReadStreamOptions = {}): Events {
+    return readStreamEvents(logFor(this.#open().context, options.transaction), stream, options)
+  }
+
+  /** Reads the log in the order of positions, filtered; with `follow` it waits for more. */
+  readLog(options: ReadLogOptions = {}): Events {
+    const { context } = this.#open()
+    return readLogEvents(context.store.log, context.host, options)
+  }
+
+  /** Runs a command: load, decide, append; on a conflict again. A refusal is an outcome, not an exception. */
+  execute<State, Event, Refused>(
+    command: Command<State, Event, Refused>,
+    options?: ExecuteOptions,
+  ): Promise<Outcome<State, Event, Refused>>
+  execute<States, Refused>(
+    command: DecisionCommand<States, Refused>,
+    options?: ExecuteOptions,
+  ): Promise<Outcome<States, RecordedEvent, Refused>>
+  async execute(
+    command: Command<unknown, unknown, unknown> | DecisionCommand<unknown, unknown>,
+    options: ExecuteOptions = {},
+  ): Promise<Outcome<unknown, unknown, unknown>> {
+    return (await this.#execute(command as AnyCommand | (AnyDecision & { readonly kind: 'decision' }), options)) as Outcome<
+      unknown,
+      unknown,
+      unknown
+    >
+  }
+
+  #execute(command: AnyCommand | (AnyDecision & { readonly kind: 'decision' }), options: ExecuteOptions): Promise<AnyOutcome> {
+    const parts = this.#open()
+    if (command.kind === 'decision') return executeDecision(parts, command, options)
+    this.#registered(command.decider)
+    if (options.transaction !== undefined) return executeWithin(parts, command, options)
+    return this.#lanes.execute(command, options)
+  }
+
+  /** Runs a command named by text, as the CLI does. */
+  run(category: string, id: string, name: string, input: unknown, options: ExecuteOptions = {}): Promise<Outcome<unknown, RecordedEvent, Refusal>> {
+    return this.#execute(commandOf(this.decider(category), id, name, input), options)
+  }
+
+  /** The state of one subject: now, or as of a version, position or time. */
+  async load<State>(
+    decider: AnyDecider & { readonly [stateOf]?: State },
+    id: string,
+    options: AsOf & { readonly transaction?: unknown } = {},
+  ): Promise<StateAt<State>> {
+    const { loader, snapshotter, context } = this.#open()
+    const { category, fold } = this.#registered(decider.definition)
+    const stream = streamName(category, id)
+    const isNow = [options.atVersion, options.atPosition, options.atTime, options.transaction].every((given) => given === undefined)
+    const loaded = isNow
+      ? await loader.load(fold, stream)
+      : await loader.loadAsOf(logFor(context, options.transaction), fold, stream, options)
+    if (isNow) snapshotter.consider(fold, stream, loaded)
+    return { state: loaded.state as State, version: loaded.version, position: loaded.position }
+  }
+
+  /** Loads and saves aggregates of a class. */
+  repository<Instance extends AnyAggregate>(type: AggregateClass<Instance>): Repository<Instance> {
+    return repositoryOf(this.#open(), type)
+  }
+
+  /** The read model of a projection the book was opened with. */
+  read<Document, Columns>(projection: Projection<Document, Columns>): ReadModel<Document, Columns> {
+    const { context, followers } = this.#open()
+    return readModelOf(context, followers.projection(projection.definition)) as ReadModel<Document, Columns>
+  }
+
+  /** Where every projection and reaction stands. */
+  status(): Promise<readonly FollowerStatus[]> {
+    return this.#open().followers.status()
+  }
+
+  /** What the store tells of itself: settings, sizes, problems. */
+  inspect(): Promise<StoreReport> {
+    return this.#open().context.store.inspect()
+  }
+
+  /** The decider of a category; throws `NOT_REGISTERED` naming those there are. */
+  decider(category: string): DeciderDefinition {
+    const found = this.#parts.deciders.find(({ definition }) => definition.category === category)
+    if (found !== undefined) return found.definition
+    const known = this.#parts.deciders.map(({ definition }) => definition.category)
+    throw new DaybookError('NOT_REGISTERED', `the book has no decider "${category}"; it has ${known.join(', ') || 'none'}`, {
+      decider: category,
+      known,
+    })
+  }
+
+  /** Finishes what is under way, stops what follows, releases the store. Safe to call twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { followers, context, snapshotter } = this.#parts
+    await followers.stop()
+    await this.#lanes.drained()
+    await context.queue.drained()
+    await snapshotter.settled()
+    await context.store.close()
+  }
+
+  #open(): BookParts {
+    if (this.#closing === undefined) return this.#parts
+    throw new DaybookError('BOOK_CLOSED', `the book ${this.name} is closed`)
+  }
+
+  #registered(definition: DeciderDefinition): DeciderDefinition {
+    if (this.#parts.deciders.some((known) => known.definition === definition)) return definition
+    throw new DaybookError('NOT_REGISTERED', `the book was opened without the decider "${definition.category}"`, {
+      decider: definition.category,
+    })
+  }
+}
+
+/** Refuses appends that would append nothing: almost always a slip of the caller's. */
+function writesFrom(writes: readonly StreamAppend[]): readonly StreamAppend[] {
+  if (Array.isArray(writes) && writes.some((write) => Array.isArray(write?.events) && write.events.length > 0)) return writes
+  throw new DaybookError('ILLEGAL_ARGUMENT', 'the append has no events', { argument: 'events' })
+}

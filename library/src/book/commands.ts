@@ -1,0 +1,130 @@
+import { type AppendRequest, type EncodedEvent, prepareAppend } from '../core/append-request.ts'
+import { type Command, eventsDecided } from '../core/decider.ts'
+import { DaybookError, isConflict } from '../core/errors.ts'
+import type { NewEvent, RecordedEvent } from '../core/event.ts'
+import type { LogReader } from '../core/ports/store.ts'
+import { RowReader } from '../core/recorded-event.ts'
+import { isRefusal, type Refusal } from '../core/refusal.ts'
+import type { EventRow } from '../core/row-hash.ts'
+import { type BookAppendOptions, repeated, submit } from './appending.ts'
+import { type BookContext, logFor } from './context.ts'
+import { foldRows, type Loaded, type StateLoader } from './loading.ts'
+import type { AnyOutcome } from './outcome.ts'
+import { backOff, type RetryPolicy } from './retrying.ts'
+import type { Snapshotter } from './snapshotting.ts'
+
+/** A command with its types erased. */
+export type AnyCommand = Command<unknown, RecordedEvent, Refusal>
+
+/** What goes with a command: metadata and an idempotency key; what guards its append follows from what it read. */
+export type ExecuteOptions = Omit<BookAppendOptions, 'unless'>
+
+/** What running commands needs. */
+export interface CommandParts {
+  readonly context: BookContext
+  readonly loader: StateLoader
+  readonly snapshotter: Snapshotter
+  readonly retries: RetryPolicy
+}
+
+/** A command decided on a state, not yet appended. */
+export type Decided =
+  | { readonly kind: 'append'; readonly request: AppendRequest }
+  | { readonly kind: 'nothing'; readonly outcome: AnyOutcome }
+
+/** Decides a command on a state. Commands without events and without a key need no append. */
+export function decide(
+  parts: CommandParts,
+  command: AnyCommand,
+  options: ExecuteOptions,
+  loaded: Loaded,
+): Decided {
+  const { decider, name, input } = command
+  const run = decider.commands.get(name)
+  if (run === undefined) throw new DaybookError('COMMAND_UNKNOWN', `decider "${decider.category}" has no command ${name}`)
+  const answer = run(loaded.state, input)
+  if (isRefusal(answer)) return { kind: 'nothing', outcome: outcomeOf(loaded, [], answer) }
+  const events = eventsDecided(`command ${decider.category}.${name}`, answer)
+  if (events.length === 0 && options.idempotencyKey === undefined) return { kind: 'nothing', outcome: outcomeOf(loaded, []) }
+  const stream = streamOf(command)
+  const request = prepareAppend(
+    [{ stream, expectedVersion: loaded.version, events: events as readonly NewEvent[] }],
+    options,
+    parts.context.preparation,
+    contentOf(command),
+  )
+  return { kind: 'append', request }
+}
+
+/** A command whose outcome must not differ from that of the first use of its key, if there was one. */
+export async function earlierOutcome(
+  parts: CommandParts,
+  log: LogReader,
+  command: AnyCommand,
+  options: ExecuteOptions,
+): Promise<AnyOutcome | undefined> {
+  if (options.idempotencyKey === undefined) return undefined
+  const record = await log.findKey(options.idempotencyKey)
+  if (record === undefined) return undefined
+  if (record.fingerprint !== parts.context.preparation.fingerprint(contentOf(command))) {
+    const key = JSON.stringify(record.key)
+    throw new DaybookError('IDEMPOTENCY_KEY_REUSED', `the idempotency key ${key} was used before with other content`, {
+      key: record.key,
+      firstPosition: record.firstPosition,
+    })
+  }
+  const { events, position } = await repeated(log, record)
+  const past = await parts.loader.loadAsOf(log, command.decider.fold, streamOf(command), { atPosition: position })
+  return { ...outcomeOf(past, events), isRepeat: true } as AnyOutcome
+}
+
+/** Runs one command in the caller's own transaction, whose lock makes a conflict impossible once it holds. */
+export async function executeWithin(parts: CommandParts, command: AnyCommand, options: ExecuteOptions): Promise<AnyOutcome> {
+  const log = logFor(parts.context, options.transaction)
+  const { fold } = command.decider
+  for (let attempt = 1; ; attempt++) {
+    const loaded = await parts.loader.loadAsOf(log, fold, streamOf(command), {})
+    const earlier = await earlierOutcome(parts, log, command, options)
+    if (earlier !== undefined) return earlier
+    const decided = decide(parts, command, options, loaded)
+    if (decided.kind === 'nothing') return decided.outcome
+    const outcome = await submit(parts.context, decided.request, options.transaction)
+    if (outcome.kind === 'appended') {
+      return outcomeOf(foldRows(fold, loaded, outcome.rows), new RowReader().events(outcome.rows))
+    }
+    const conflict = outcome.kind === 'refused' ? outcome.error : undefined
+    if (conflict !== undefined && (!isConflict(conflict) || attempt >= parts.retries.maxAttempts)) throw conflict
+    await backOff(parts.context.host, parts.retries, attempt)
+  }
+}
+
+/** The rows that a request will become, as far as they are known before it is committed: enough to decide on. */
+export function provisionalRows(request: AppendRequest, base: Loaded, nowMs: number): readonly EventRow[] {
+  return request.events.map((event: EncodedEvent, index) => ({
+    position: 0,
+    stream: event.stream,
+    version: base.version + index + 1,
+    type: event.type,
+    schemaVersion: event.schemaVersion,
+    id: event.id,
+    data: event.data,
+    metadata: event.metadata,
+    tags: JSON.stringify(event.tags),
+    recordedAtMs: nowMs,
+  }))
+}
+
+export function streamOf(command: AnyCommand): string {
+  return `${command.decider.category}-${command.id}`
+}
+
+function contentOf({ decider, id, name, input }: AnyCommand): string {
+  return JSON.stringify(['command', decider.category, id, name, input])
+}
+
+/** The outcome of a command that led to this state. */
+export function outcomeOf(loaded: Loaded, events: readonly RecordedEvent[], refused?: Refusal): AnyOutcome {
+  const { state, version, position } = loaded
+  if (refused !== undefined) return { refused, state, version, position, events: [], isRepeat: false }
+  return { refused: undefined, state, version, position, events, isRepeat: false }
+}

@@ -1,0 +1,38 @@
+import type { Preparation } from '../core/append-request.ts'
+import type { AppendQueue } from '../core/append-queue.ts'
+import type { Host } from '../core/ports/host.ts'
+import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
+
+/** Something worth knowing that is no error of the caller's: a snapshot ignored, a follower stopped. */
+export interface Diagnostic {
+  readonly kind:
+    | 'snapshot-ignored'
+    | 'snapshot-failed'
+    | 'projection-changed'
+    | 'projection-stopped'
+    | 'reaction-failed'
+    | 'reaction-stopped'
+    | 'follower-waiting'
+  /** What it is about: a stream, a projection, a reaction. */
+  readonly subject: string
+  readonly message: string
+  readonly error?: unknown
+}
+
+/** What the parts of an open book share. */
+export interface BookContext {
+  readonly store: OpenStore
+  readonly host: Host
+  readonly queue: AppendQueue
+  readonly preparation: Preparation
+  /** Inline projections; undefined when there are none. */
+  readonly inline: InlineStep | undefined
+  /** Hex SHA-256 of a text. */
+  readonly digest: (text: string) => string
+  readonly report: (diagnostic: Diagnostic) => void
+}
+
+/** The log as a caller sees it: committed, or from inside the caller's own transaction. */
+export function logFor(context: BookContext, transaction: unknown): EventLog {
+  return transaction === undefined ? context.store.log : context.store.log.within(transaction)
+}

@@ -1,0 +1,163 @@
+import { type AppendRequest, prepareAppend, type StreamAppend } from '../core/append-request.ts'
+import { type DecisionDefinition, type ReadRef, writesDecided, type Write } from '../core/decision.ts'
+import { DaybookError, isConflict } from '../core/errors.ts'
+import type { RecordedEvent } from '../core/event.ts'
+import { deepFreeze } from '../core/fold.ts'
+import type { LogReader } from '../core/ports/store.ts'
+import { matchesQuery } from '../core/query.ts'
+import { isRefusal, type Refusal } from '../core/refusal.ts'
+import { type Appended, appendedFrom, repeated, submit } from './appending.ts'
+import type { CommandParts, ExecuteOptions } from './commands.ts'
+import { logFor } from './context.ts'
+import { foldQuery } from './loading.ts'
+import type { AnyOutcome } from './outcome.ts'
+import { backOff } from './retrying.ts'
+
+/** A decision with its input, types erased. */
+export interface AnyDecision {
+  readonly decision: DecisionDefinition
+  readonly input: unknown
+}
+
+/** What was read of one reference: what `decide` sees, and the reference itself. */
+interface Read {
+  readonly ref: ReadRef
+  readonly state: unknown
+  /** Version of the stream, 0 for a boundary. */
+  readonly version: number
+  /** Up to where a boundary was read; position of a stream's last event. */
+  readonly position: number
+}
+
+type Reads = ReadonlyMap<string, Read>
+
+/** Reads what the decision declares, decides, and appends under the condition that nothing it read has changed. */
+export async function executeDecision(parts: CommandParts, command: AnyDecision, options: ExecuteOptions): Promise<AnyOutcome> {
+  const { decision, input } = command
+  const log = logFor(parts.context, options.transaction)
+  const refs = new Map(Object.entries(decision.reads(input)))
+  const content = JSON.stringify(['decision', decision.name, input])
+  for (let attempt = 1; ; attempt++) {
+    const reads = await readAll(parts, log, refs, options.transaction)
+    const earlier = await earlierDecision(parts, log, refs, content, options)
+    if (earlier !== undefined) return earlier
+    const answer = writesDecided(decision.name, decision.decide(statesOf(reads), input))
+    if (isRefusal(answer)) return outcomeOf(reads, undefined, answer)
+    if (answer.length === 0 && options.idempotencyKey === undefined) return outcomeOf(reads, undefined)
+    const request = requestOf(parts, reads, answer, content, options)
+    const outcome = await submit(parts.context, request, options.transaction)
+    if (outcome.kind === 'appended') return outcomeOf(reads, await appendedFrom(log, outcome))
+    if (outcome.kind === 'repeated') continue
+    if (!isConflict(outcome.error) || attempt >= parts.retries.maxAttempts) throw outcome.error
+    await backOff(parts.context.host, parts.retries, attempt)
+  }
+}
+
+async function readAll(
+  parts: CommandParts,
+  log: LogReader,
+  refs: ReadonlyMap<string, ReadRef>,
+  transaction: unknown,
+  atPosition?: number,
+): Promise<Reads> {
+  // A boundary is read up to a head taken before anything else, so that what comes meanwhile counts as unread.
+  const head = atPosition ?? (await log.head()).position
+  const reads = new Map<string, Read>()
+  for (const [name, ref] of refs) {
+    if (ref.kind === 'boundary') {
+      const state = deepFreeze(await foldQuery(log, ref.fold, ref.items, head))
+      reads.set(name, { ref, state, version: 0, position: head })
+      continue
+    }
+    const isNow = transaction === undefined && atPosition === undefined
+    const { state, version, position } = isNow
+      ? await parts.loader.load(ref.fold, ref.stream)
+      : await parts.loader.loadAsOf(log, ref.fold, ref.stream, { atPosition })
+    reads.set(name, { ref, state, version, position })
+  }
+  return reads
+}
+
+function requestOf(
+  parts: CommandParts,
+  reads: Reads,
+  writes: readonly Write[],
+  content: string,
+  options: ExecuteOptions,
+): AppendRequest {
+  const streams = new Map<string, StreamAppend>()
+  const conditions: { query: readonly { readonly tags?: readonly string[] }[]; after: number }[] = []
+  for (const { ref, version, position } of reads.values()) {
+    if (ref.kind === 'boundary') conditions.push({ query: ref.items, after: position })
+    else streams.set(ref.stream, { stream: ref.stream, expectedVersion: version, events: [] })
+  }
+  for (const { stream } of writes) if (!streams.has(stream)) streams.set(stream, { stream, events: [] })
+  const request = prepareAppend(
+    [...streams.values()].map((entry) => ({
+      ...entry,
+      events: writes.filter(({ stream }) => stream === entry.stream).map(({ event }) => event),
+    })),
+    { ...options, unless: conditions.length === 0 ? undefined : conditions },
+    parts.context.preparation,
+    content,
+  )
+  return { ...request, events: inOrderOf(writes, request) }
+}
+
+/** The events in the order in which the decision returned them, also where it goes back and forth between streams. */
+function inOrderOf(writes: readonly Write[], request: AppendRequest): AppendRequest['events'] {
+  const queues = new Map<string, AppendRequest['events'][number][]>()
+  for (const event of request.events) queues.set(event.stream, [...(queues.get(event.stream) ?? []), event])
+  return writes.flatMap(({ stream }) => queues.get(stream)?.shift() ?? [])
+}
+
+async function earlierDecision(
+  parts: CommandParts,
+  log: LogReader,
+  refs: ReadonlyMap<string, ReadRef>,
+  content: string,
+  options: ExecuteOptions,
+): Promise<AnyOutcome | undefined> {
+  if (options.idempotencyKey === undefined) return undefined
+  const record = await log.findKey(options.idempotencyKey)
+  if (record === undefined) return undefined
+  if (record.fingerprint !== parts.context.preparation.fingerprint(content)) {
+    throw new DaybookError(
+      'IDEMPOTENCY_KEY_REUSED',
+      `the idempotency key ${JSON.stringify(record.key)} was used before with other content`,
+      { key: record.key, firstPosition: record.firstPosition },
+    )
+  }
+  const appended = await repeated(log, record)
+  const reads = await readAll(parts, log, refs, options.transaction, appended.position)
+  return { ...outcomeOf(reads, { ...appended, events: [] }), events: appended.events, isRepeat: true } as AnyOutcome
+}
+
+/** The states after the decision: what was read, with the appended events folded in. */
+function outcomeOf(reads: Reads, appended: Appended | undefined, refused?: Refusal): AnyOutcome {
+  const events = appended?.events ?? []
+  const after = new Map([...reads].map(([name, read]) => [name, advanced(read, events)]))
+  const lastRead = Math.max(0, ...[...reads.values()].map(({ position }) => position))
+  const position = appended?.position ?? lastRead
+  const state = statesOf(after)
+  if (refused !== undefined) return { refused, state, version: 0, position, events: [], isRepeat: false }
+  return { refused: undefined, state, version: events.at(-1)?.version ?? 0, position, events, isRepeat: false }
+}
+
+function advanced(read: Read, events: readonly RecordedEvent[]): Read {
+  const { ref } = read
+  const own = events.filter((event) => (ref.kind === 'stream' ? event.stream === ref.stream : matchesQuery(ref.items, event)))
+  const last = own.at(-1)
+  if (last === undefined) return read
+  const state = own.reduce((before, event) => ref.fold.evolve(before, event), read.state)
+  return { ref, state: deepFreeze(state), version: ref.kind === 'stream' ? last.version : 0, position: last.position }
+}
+
+function statesOf(reads: Reads): { readonly [name: string]: unknown } {
+  return Object.fromEntries(
+    [...reads].map(([name, { ref, state, version, position }]) => [
+      name,
+      ref.kind === 'stream' ? { state, stream: ref.stream, version } : { state, position },
+    ]),
+  )
+}

@@ -1,0 +1,197 @@
+import { DaybookError } from '../core/errors.ts'
+import { deepFreeze, type Fold } from '../core/fold.ts'
+import { integerWithin, maxPosition } from '../core/limits.ts'
+import { legalInstant } from '../core/metadata.ts'
+import type { LogReader } from '../core/ports/store.ts'
+import type { QueryItem } from '../core/query.ts'
+import { FoldedEvent } from '../core/recorded-event.ts'
+import type { EventRow } from '../core/row-hash.ts'
+import { decodeSnapshot } from '../core/snapshot.ts'
+import type { BookContext } from './context.ts'
+import { LeastRecentlyUsed } from './least-recently-used.ts'
+
+/** Until when to fold; at most one of them. */
+export interface AsOf {
+  /** The state right after this version of the stream. */
+  readonly atVersion?: number | undefined
+  /** The state when the log's head was here. */
+  readonly atPosition?: number | undefined
+  /**
+   * The state at this instant (ISO 8601, inclusive): of each event the business time it carries (`occurredAt`) counts,
+   * or the time it was recorded where it carries none. With `timeline: 'recorded'` only the latter counts: what the
+   * log knew at that instant.
+   */
+  readonly atTime?: string | undefined
+  /** Default `'business'`. */
+  readonly timeline?: 'business' | 'recorded' | undefined
+}
+
+/** A state and how it came about. */
+export interface Loaded {
+  readonly state: unknown
+  /** Version of the last event folded, 0 for none. */
+  readonly version: number
+  readonly position: number
+  readonly lastEventId: string
+  /** Events folded by this load, after what a snapshot or an earlier load had. */
+  readonly replayedEvents: number
+  readonly replayMs: number
+}
+
+/** States kept in memory, of the streams used last. */
+const keptStates = 1_000
+const pageEvents = 500
+
+/** Folds streams to states, from the newest of: the state kept in memory, the snapshot, the beginning. */
+export class StateLoader {
+  readonly #context: BookContext
+  readonly #kept = new LeastRecentlyUsed<Loaded>(keptStates)
+  readonly #fingerprints = new WeakMap<Fold, string>()
+
+  constructor(context: BookContext) {
+    this.#context = context
+  }
+
+  /** The state of a stream now. Always reads what was appended since the state it starts from. */
+  async load(fold: Fold, stream: string): Promise<Loaded> {
+    const key = keyOf(fold, stream)
+    const kept = this.#kept.get(key)
+    const log = this.#context.store.log
+    const loaded =
+      kept === undefined ? await this.#loadFromSnapshot(fold, stream) : await replay(log, fold, stream, kept, undefined)
+    this.keep(fold, stream, loaded)
+    return loaded
+  }
+
+  /** The state as a reader sees it, without anything kept: inside a transaction, or in the past. */
+  loadAsOf(reader: LogReader, fold: Fold, stream: string, asOf: AsOf): Promise<Loaded> {
+    return replay(reader, fold, stream, startOf(fold), boundOf(asOf))
+  }
+
+  /** Keeps a committed state for the next load. */
+  keep(fold: Fold, stream: string, loaded: Loaded): void {
+    if (fold.isShareable) this.#kept.set(keyOf(fold, stream), { ...loaded, state: deepFreeze(loaded.state) })
+  }
+
+  fingerprintOf(fold: Fold): string {
+    let fingerprint = this.#fingerprints.get(fold)
+    if (fingerprint === undefined) {
+      fingerprint = this.#context.digest(fold.fingerprintText)
+      this.#fingerprints.set(fold, fingerprint)
+    }
+    return fingerprint
+  }
+
+  async #loadFromSnapshot(fold: Fold, stream: string): Promise<Loaded> {
+    const { log, snapshots } = this.#context.store
+    if (fold.fromSnapshot === undefined) return replay(log, fold, stream, startOf(fold), undefined)
+    const row = await snapshots.load(stream, fold.name)
+    if (row === undefined) return replay(log, fold, stream, startOf(fold), undefined)
+    const decoded = decodeSnapshot(fold, row, this.fingerprintOf(fold), this.#context.digest)
+    if ('odd' in decoded) return this.#loadPast(fold, stream, decoded.odd)
+    // The event at the snapshot's version is read with the tail: only the same id proves the same history.
+    const { version, position, eventId: lastEventId } = row
+    const base: Loaded = { state: decoded.state, version, position, lastEventId, replayedEvents: 0, replayMs: 0 }
+    const loaded = await replay(log, fold, stream, base, undefined, true)
+    return loaded ?? this.#loadPast(fold, stream, 'its last event is not in this stream')
+  }
+
+  #loadPast(fold: Fold, stream: string, odd: string): Promise<Loaded> {
+    this.#context.report({
+      kind: 'snapshot-ignored',
+      subject: stream,
+      message: `the snapshot of ${stream} by "${fold.name}" was ignored: ${odd}`,
+    })
+    return replay(this.#context.store.log, fold, stream, startOf(fold), undefined)
+  }
+}
+
+/** Nothing folded yet. */
+export function startOf(fold: Fold): Loaded {
+  return { state: fold.initial(), version: 0, position: 0, lastEventId: '', replayedEvents: 0, replayMs: 0 }
+}
+
+/** Folds rows onto a state. */
+export function foldRows(fold: Fold, base: Loaded, rows: readonly EventRow[]): Loaded {
+  let { state } = base
+  for (const row of rows) state = fold.evolve(state, new FoldedEvent(row))
+  const last = rows.at(-1)
+  if (last === undefined) return base
+  const { version, position, id: lastEventId } = last
+  const replayedEvents = base.replayedEvents + rows.length
+  return { state, version, position, lastEventId, replayedEvents, replayMs: base.replayMs }
+}
+
+/** Folds whatever a query finds up to a position. */
+export async function foldQuery(log: LogReader, fold: Fold, items: readonly QueryItem[], toPosition: number): Promise<unknown> {
+  let { state } = startOf(fold)
+  for (let afterPosition = 0; afterPosition < toPosition; ) {
+    const page = await log.readLog({ afterPosition, toPosition, items, limit: pageEvents })
+    for (const row of page.rows) state = fold.evolve(state, new FoldedEvent(row))
+    afterPosition = page.scannedTo
+  }
+  return state
+}
+
+interface Bound {
+  readonly toVersion: number
+  /** False for rows to leave out. */
+  readonly counts: (row: EventRow) => boolean
+}
+
+function boundOf(asOf: AsOf): Bound | undefined {
+  const given = [asOf.atVersion, asOf.atPosition, asOf.atTime].filter((bound) => bound !== undefined)
+  if (given.length > 1) {
+    throw new DaybookError('ILLEGAL_ARGUMENT', 'give one of atVersion, atPosition and atTime', { argument: 'asOf' })
+  }
+  if (asOf.atVersion !== undefined) {
+    return { toVersion: integerWithin('atVersion', asOf.atVersion, 0, maxPosition), counts: () => true }
+  }
+  if (asOf.atPosition !== undefined) {
+    const position = integerWithin('atPosition', asOf.atPosition, 0, maxPosition)
+    return { toVersion: maxPosition, counts: (row) => row.position <= position }
+  }
+  if (asOf.atTime === undefined) return undefined
+  const timeMs = Date.parse(legalInstant('atTime', asOf.atTime))
+  const timeOf = asOf.timeline === 'recorded' ? (row: EventRow) => row.recordedAtMs : businessTimeOf
+  return { toVersion: maxPosition, counts: (row) => timeOf(row) <= timeMs }
+}
+
+function businessTimeOf(row: EventRow): number {
+  const { occurredAt } = new FoldedEvent(row).metadata
+  return occurredAt === undefined ? row.recordedAtMs : Date.parse(occurredAt)
+}
+
+function replay(log: LogReader, fold: Fold, stream: string, base: Loaded, bound: Bound | undefined): Promise<Loaded>
+function replay(log: LogReader, fold: Fold, stream: string, base: Loaded, bound: Bound | undefined, isProven: true): Promise<Loaded | undefined>
+async function replay(
+  log: LogReader,
+  fold: Fold,
+  stream: string,
+  base: Loaded,
+  bound: Bound | undefined,
+  mustProve = false,
+): Promise<Loaded | undefined> {
+  const startMs = performance.now()
+  const toVersion = bound?.toVersion ?? maxPosition
+  let loaded: Loaded = { ...base, replayedEvents: 0 }
+  let fromVersion = base.version + (mustProve ? 0 : 1)
+  let isUnproven = mustProve
+  for (let isEnd = false; !isEnd && fromVersion <= toVersion; ) {
+    const page = await log.readStream({ stream, direction: 'forwards', fromVersion, toVersion, types: undefined, limit: pageEvents })
+    let { rows } = page
+    isEnd = page.isEnd
+    fromVersion = (rows.at(-1)?.version ?? fromVersion) + 1
+    if (isUnproven) {
+      if (rows[0]?.id !== base.lastEventId) return undefined
+      rows = rows.slice(1)
+      isUnproven = false
+    }
+    loaded = foldRows(fold, loaded, bound === undefined ? rows : rows.filter(bound.counts))
+  }
+  return { ...loaded, replayMs: performance.now() - startMs }
+}
+
+function keyOf(fold: Fold, stream: string): string {
+  return `${fold.name} ${stream}`
+}

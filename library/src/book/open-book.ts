@@ -1,0 +1,73 @@
+import { AppendQueue } from '../core/append-queue.ts'
+import { integerWithin, limitsFrom } from '../core/limits.ts'
+import type { OpenStore } from '../core/ports/store.ts'
+import { nodeHost } from '../host/node-host.ts'
+import { inlineStep } from '../processing/inline.ts'
+import { Book } from './book.ts'
+import type { BookContext } from './context.ts'
+import { Followers } from './followers.ts'
+import { StateLoader } from './loading.ts'
+import type { BookOptions } from './options.ts'
+import { defaultRetries, type RetryPolicy } from './retrying.ts'
+import { Snapshotter } from './snapshotting.ts'
+import { EventValidator } from './validation.ts'
+
+/** One transaction of the append queue; more waits for the next, so that nobody waits long for the lock. */
+const batchBounds = { events: 1_000, bytes: 8 * 1_048_576 }
+
+const encoder = new TextEncoder()
+
+/**
+ * Opens a book: the store, the projections and reactions that follow it, ready for commands.
+ * Close it with `await book.close()`, or hold it by `await using`.
+ *
+ * @throws DaybookError `STORE_*` when the store cannot be opened safely, `DEFINITION_INVALID`, `ILLEGAL_ARGUMENT`
+ */
+export async function openBook(options: BookOptions): Promise<Book> {
+  const host = nodeHost(options.host)
+  const limits = limitsFrom(options.limits)
+  const retries = retriesFrom(options.retries)
+  const validator = new EventValidator(options.deciders ?? [])
+  const digest = (text: string): string => Buffer.from(host.sha256(encoder.encode(text))).toString('hex')
+  const store = await options.store.open(host)
+  try {
+    const inline = inlineStep(
+      (options.projections ?? [])
+        .filter(({ definition }) => definition.mode === 'inline')
+        .map(({ definition }) => ({ definition, fingerprint: digest(definition.fingerprintText) })),
+      store.identity,
+      host.now,
+    )
+    const context: BookContext = {
+      store,
+      host,
+      queue: new AppendQueue(
+        { commit: (requests) => store.log.append(requests, inline), nextTurn: host.nextTurn },
+        batchBounds,
+      ),
+      preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
+      inline,
+      digest,
+      report: (diagnostic) => options.onDiagnostic?.(diagnostic),
+    }
+    const loader = new StateLoader(context)
+    const snapshotter = new Snapshotter(context, loader, options.snapshots ?? { everyEvents: 100 })
+    const followers = await Followers.open(context, options)
+    return new Book({ context, loader, snapshotter, retries, followers, deciders: options.deciders ?? [] })
+  } catch (error) {
+    await closeQuietly(store)
+    throw error
+  }
+}
+
+function retriesFrom(given: Partial<RetryPolicy> = {}): RetryPolicy {
+  const policy = { ...defaultRetries, ...given }
+  integerWithin('retries.maxAttempts', policy.maxAttempts, 1, 1_000)
+  integerWithin('retries.maxDelayMs', policy.maxDelayMs, 0, 60_000)
+  return policy
+}
+
+/** Closes a store whose opening failed; the reason it failed matters more than what closing says. */
+async function closeQuietly(store: OpenStore): Promise<void> {
+  await store.close().catch(() => undefined)
+}

@@ -1,0 +1,118 @@
+import { DaybookError } from '../core/errors.ts'
+import type { RecordedEvent } from '../core/event.ts'
+import { integerWithin, maxPosition } from '../core/limits.ts'
+import { legalName, legalStream } from '../core/names.ts'
+import type { EventLog } from '../core/ports/store.ts'
+import { type Query, queryItems } from '../core/query.ts'
+import { RowReader } from '../core/recorded-event.ts'
+import type { Host } from '../core/ports/host.ts'
+import { Wakeups } from '../processing/wakeups.ts'
+
+/** Which events of a stream to read. */
+export interface ReadStreamOptions {
+  /** Default `'forwards'`. */
+  readonly direction?: 'forwards' | 'backwards'
+  /** Inclusive; default 1. */
+  readonly fromVersion?: number
+  /** Inclusive; default the end of the stream. */
+  readonly toVersion?: number
+  /** Only these types. */
+  readonly types?: readonly string[]
+  /** Most events. */
+  readonly limit?: number
+  readonly signal?: AbortSignal
+  /** Reads from inside the caller's own transaction, its uncommitted events included. */
+  readonly transaction?: unknown
+}
+
+/** Which events of the log to read, in the order of their positions. */
+export interface ReadLogOptions {
+  /** Exclusive; default 0, the beginning. */
+  readonly afterPosition?: number
+  /** Inclusive; default the end of the log. */
+  readonly toPosition?: number
+  readonly query?: Query
+  /** Most events. */
+  readonly limit?: number
+  /** Waits for more at the end of the log, until the signal is aborted. */
+  readonly follow?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Events being read, page by page, in bounded memory: `for await (const event of …)`. */
+export interface Events extends AsyncIterable<RecordedEvent> {
+  /** The same events a page at a time: faster, where there are millions. */
+  batches(): AsyncIterable<readonly RecordedEvent[]>
+  /** All of them in one array. Mind the size of what you ask for. */
+  toArray(): Promise<RecordedEvent[]>
+}
+
+/** Most events of one page. */
+const pageEvents = 500
+
+/** Reads a stream; a stream without events is empty, not an error. */
+export function readStreamEvents(log: EventLog, stream: string, options: ReadStreamOptions): Events {
+  const name = legalStream(stream)
+  const direction = options.direction ?? 'forwards'
+  if (direction !== 'forwards' && direction !== 'backwards') {
+    throw new DaybookError('ILLEGAL_ARGUMENT', "direction must be 'forwards' or 'backwards'", { argument: 'direction', value: direction })
+  }
+  const types = options.types?.map((type) => legalName('event type', type))
+  const first = integerWithin('fromVersion', options.fromVersion ?? 1, 1, maxPosition)
+  const last = integerWithin('toVersion', options.toVersion ?? maxPosition, 0, maxPosition)
+  const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
+  return events(async function* () {
+    const reader = new RowReader()
+    let [fromVersion, toVersion, left] = [first, last, most]
+    while (left > 0 && fromVersion <= toVersion) {
+      options.signal?.throwIfAborted()
+      const limit = Math.min(left, pageEvents)
+      const { rows, isEnd } = await log.readStream({ stream: name, direction, fromVersion, toVersion, types, limit })
+      if (rows.length > 0) yield reader.events(rows)
+      left -= rows.length
+      const reached = rows.at(-1)?.version ?? 0
+      if (isEnd) return
+      if (direction === 'forwards') fromVersion = reached + 1
+      else toVersion = reached - 1
+    }
+  })
+}
+
+/** Reads the log from a position, filtered, and on request for ever. */
+export function readLogEvents(log: EventLog, host: Host, options: ReadLogOptions): Events {
+  const items = options.query === undefined ? undefined : queryItems(options.query)
+  const start = integerWithin('afterPosition', options.afterPosition ?? 0, 0, maxPosition)
+  const toPosition = integerWithin('toPosition', options.toPosition ?? maxPosition, 0, maxPosition)
+  const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
+  return events(async function* () {
+    using wakeups = options.follow === true ? new Wakeups(log, host) : undefined
+    const reader = new RowReader()
+    let [afterPosition, left] = [start, most]
+    while (left > 0 && afterPosition < toPosition) {
+      // For a reader that follows for ever, the signal is how it ends; for others it is an interruption.
+      if (wakeups !== undefined && options.signal?.aborted) return
+      options.signal?.throwIfAborted()
+      const page = await log.readLog({ afterPosition, toPosition, items, limit: Math.min(left, pageEvents) })
+      if (page.rows.length > 0) yield reader.events(page.rows)
+      left -= page.rows.length
+      afterPosition = page.scannedTo
+      if (page.scannedTo < Math.min(page.head, toPosition)) continue
+      if (wakeups === undefined) return
+      if (await wakeups.next(options.signal)) return
+    }
+  })
+}
+
+function events(batches: () => AsyncGenerator<readonly RecordedEvent[]>): Events {
+  return {
+    batches,
+    async *[Symbol.asyncIterator]() {
+      for await (const batch of batches()) yield* batch
+    },
+    async toArray() {
+      const all: RecordedEvent[] = []
+      for await (const batch of batches()) for (const event of batch) all.push(event)
+      return all
+    },
+  }
+}

@@ -1,0 +1,160 @@
+import { DaybookError, isDaybookError } from '../core/errors.ts'
+import type { Host } from '../core/ports/host.ts'
+import type { Checkpoint, ReadModelStore } from '../core/ports/read-models.ts'
+import type { BookIdentity, EventLog } from '../core/ports/store.ts'
+import type { ProjectionDefinition } from '../core/projection.ts'
+import { DocumentFold } from './document-fold.ts'
+import { FollowerStop, type FollowerWork } from './follower.ts'
+
+/** What keeping a read model up to date needs. */
+export interface ProjectingParts {
+  readonly definition: ProjectionDefinition
+  readonly fingerprint: string
+  readonly log: EventLog
+  readonly models: ReadModelStore
+  readonly identity: BookIdentity
+  readonly host: Host
+  readonly onError: (error: unknown) => void
+}
+
+const pageEvents = 500
+/** A batch is written when this many events were folded … */
+const batchEvents = 20_000
+/** … or this many documents changed. */
+const batchDocuments = 5_000
+
+/**
+ * Keeps one read model up to date: folds batches in memory and writes documents and checkpoint in one transaction,
+ * which is refused when somebody else moved the checkpoint. So a crash at any instant neither loses nor doubles an
+ * event, and two processes running the same projection do no harm.
+ */
+export class Projecting implements FollowerWork {
+  readonly name: string
+  readonly #parts: ProjectingParts
+  readonly #fold: DocumentFold
+  readonly #waiting = new Set<() => void>()
+  #position = 0
+  #isPositionKnown = false
+
+  constructor(parts: ProjectingParts) {
+    this.name = `projection ${parts.definition.subscription}`
+    this.#parts = parts
+    this.#fold = new DocumentFold(parts.definition)
+  }
+
+  get definition(): ProjectionDefinition {
+    return this.#parts.definition
+  }
+
+  /** Creates the tables and the checkpoint if they are missing; true when the stored read model is of other code. */
+  async prepare(): Promise<boolean> {
+    const { definition, models, log, identity } = this.#parts
+    await models.prepare(definition.shape, definition.subscription, this.#checkpointAt(0))
+    const checkpoint = await this.checkpoint()
+    const head = (await log.head()).position
+    if (checkpoint.epoch !== identity.epoch || checkpoint.position > head) {
+      throw new DaybookError(
+        'CHECKPOINT_BEYOND_HEAD',
+        `the read model ${definition.subscription} is at position ${checkpoint.position} of epoch ${checkpoint.epoch}, the log at ${head} of epoch ${identity.epoch}`,
+        { subscription: definition.subscription, checkpoint: checkpoint.position, head },
+      )
+    }
+    return checkpoint.fingerprint !== this.#parts.fingerprint
+  }
+
+  async checkpoint(): Promise<Checkpoint> {
+    const { definition, models } = this.#parts
+    return (await models.checkpoint(definition.subscription)) ?? this.#checkpointAt(0)
+  }
+
+  /** Throws the read model away and begins at the first event. */
+  async reset(): Promise<void> {
+    const { definition, models } = this.#parts
+    await models.reset(definition.shape, definition.subscription, this.#checkpointAt(0))
+    this.#forget()
+  }
+
+  async step(signal: AbortSignal): Promise<boolean> {
+    try {
+      if (!this.#isPositionKnown) {
+        this.#position = (await this.checkpoint()).position
+        this.#isPositionKnown = true
+      }
+      const batch = await this.#foldBatch(signal)
+      const isWritten = await this.#write(batch.position)
+      if (isWritten && batch.error !== undefined) throw batch.error
+      return batch.hasMore || !isWritten
+    } catch (error) {
+      this.#forget()
+      throw isDaybookError(error, 'PROJECTION_FAILED') ? new FollowerStop(error) : error
+    } finally {
+      for (const resolve of this.#waiting) resolve()
+      this.#waiting.clear()
+    }
+  }
+
+  onError(error: unknown): void {
+    this.#parts.onError(error)
+  }
+
+  /** Resolves at the end of the next step. */
+  stepped(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  async #foldBatch(signal: AbortSignal): Promise<Batch> {
+    const { log, definition, host, models } = this.#parts
+    let afterPosition = this.#position
+    for (let events = 0; ; ) {
+      const { rows, scannedTo, head } = await log.readLog({
+        afterPosition,
+        toPosition: Number.MAX_SAFE_INTEGER,
+        items: definition.items,
+        limit: pageEvents,
+      })
+      const { folded, error } = await this.#fold.fold(rows, models)
+      const failed = error === undefined ? undefined : rows[folded]
+      if (failed !== undefined) return { position: failed.position - 1, hasMore: false, error }
+      afterPosition = scannedTo
+      events += rows.length
+      const hasMore = scannedTo < head
+      const isFull = events >= batchEvents || this.#fold.changed >= batchDocuments
+      if (!hasMore || isFull || signal.aborted) return { position: scannedTo, hasMore, error: undefined }
+      await host.nextTurn()
+    }
+  }
+
+  /** Writes what was folded up to a position; false when somebody else moved the checkpoint meanwhile. */
+  async #write(position: number): Promise<boolean> {
+    if (position === this.#position) return true
+    const { definition, models } = this.#parts
+    const isWritten = await models.change({
+      shape: definition.shape,
+      subscription: definition.subscription,
+      fromPosition: this.#position,
+      checkpoint: this.#checkpointAt(position),
+      ...this.#fold.takeChanges(),
+    })
+    if (isWritten) this.#position = position
+    else this.#forget()
+    return isWritten
+  }
+
+  #checkpointAt(position: number): Checkpoint {
+    const { identity, fingerprint, host } = this.#parts
+    return { position, epoch: identity.epoch, fingerprint, updatedAtMs: host.now() }
+  }
+
+  #forget(): void {
+    this.#fold.clear()
+    this.#isPositionKnown = false
+  }
+}
+
+interface Batch {
+  /** Everything up to here is folded. */
+  readonly position: number
+  readonly hasMore: boolean
+  /** Why the event after `position` could not be folded. */
+  readonly error: unknown
+}
