@@ -1,5 +1,10 @@
 import type { AppendOutcome, KeyRecord } from '../core/append-plan.ts'
-import { type AppendOptions, type AppendRequest, prepareAppend, type StreamAppend } from '../core/append-request.ts'
+import {
+  type AppendOptions,
+  type AppendRequest,
+  prepareAppend,
+  type StreamAppend,
+} from '../core/append-request.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import type { LogReader } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
@@ -33,7 +38,11 @@ export async function appendEvents(
 }
 
 /** Queues a request for the next shared transaction, or writes it into the caller's own. */
-export async function submit(context: BookContext, request: AppendRequest, transaction: unknown): Promise<AppendOutcome> {
+export async function submit(
+  context: BookContext,
+  request: AppendRequest,
+  transaction: unknown,
+): Promise<AppendOutcome> {
   if (transaction === undefined) return context.queue.append(request)
   const [outcome] = await logFor(context, transaction).append([request], context.inline)
   return outcome as AppendOutcome

@@ -1,6 +1,12 @@
 import type { AggregateClass, AnyAggregate } from '../core/aggregate.ts'
 import type { StreamAppend } from '../core/append-request.ts'
-import { type AnyDecider, type Command, type DeciderDefinition, type stateOf, commandOf } from '../core/decider.ts'
+import {
+  type AnyDecider,
+  type Command,
+  commandOf,
+  type DeciderDefinition,
+  type stateOf,
+} from '../core/decider.ts'
 import type { DecisionCommand } from '../core/decision.ts'
 import { DaybookError } from '../core/errors.ts'
 import type { NewEvent, RecordedEvent } from '../core/event.ts'
@@ -13,12 +19,18 @@ import { type Appended, appendEvents, type BookAppendOptions } from './appending
 import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
 import { logFor } from './context.ts'
 import { type AnyDecision, executeDecision } from './decisions.ts'
-import type { Followers, FollowerStatus } from './followers.ts'
+import type { FollowerStatus, Followers } from './followers.ts'
 import { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
 import { type ReadModel, readModelOf } from './read-model.ts'
-import { type Events, type ReadLogOptions, type ReadStreamOptions, readLogEvents, readStreamEvents } from './reading.ts'
+import {
+  type Events,
+  type ReadLogOptions,
+  type ReadStreamOptions,
+  readLogEvents,
+  readStreamEvents,
+} from './reading.ts'
 import { type Repository, repositoryOf } from './repository.ts'
 
 /** The state of a stream at some point. */
@@ -75,7 +87,8 @@ export class Book implements AsyncDisposable {
     third: BookAppendOptions & { readonly expectedVersion?: ExpectedVersion } = {},
   ): Promise<Appended> {
     const { context } = this.#open()
-    if (typeof to !== 'string') return appendEvents(context, writesFrom(to), (second ?? {}) as BookAppendOptions)
+    if (typeof to !== 'string')
+      return appendEvents(context, writesFrom(to), (second ?? {}) as BookAppendOptions)
     const events = (Array.isArray(second) ? second : [second]) as readonly NewEvent[]
     const { expectedVersion = 'any', ...options } = third
     return appendEvents(context, writesFrom([{ stream: to, expectedVersion, events }]), options)
@@ -105,14 +118,16 @@ export class Book implements AsyncDisposable {
     command: Command<unknown, unknown, unknown> | DecisionCommand<unknown, unknown>,
     options: ExecuteOptions = {},
   ): Promise<Outcome<unknown, unknown, unknown>> {
-    return (await this.#execute(command as AnyCommand | (AnyDecision & { readonly kind: 'decision' }), options)) as Outcome<
-      unknown,
-      unknown,
-      unknown
-    >
+    return (await this.#execute(
+      command as AnyCommand | (AnyDecision & { readonly kind: 'decision' }),
+      options,
+    )) as Outcome<unknown, unknown, unknown>
   }
 
-  #execute(command: AnyCommand | (AnyDecision & { readonly kind: 'decision' }), options: ExecuteOptions): Promise<AnyOutcome> {
+  #execute(
+    command: AnyCommand | (AnyDecision & { readonly kind: 'decision' }),
+    options: ExecuteOptions,
+  ): Promise<AnyOutcome> {
     const parts = this.#open()
     if (command.kind === 'decision') return executeDecision(parts, command, options)
     this.#registered(command.decider)
@@ -121,7 +136,13 @@ export class Book implements AsyncDisposable {
   }
 
   /** Runs a command named by text, as the CLI does. */
-  run(category: string, id: string, name: string, input: unknown, options: ExecuteOptions = {}): Promise<Outcome<unknown, RecordedEvent, Refusal>> {
+  run(
+    category: string,
+    id: string,
+    name: string,
+    input: unknown,
+    options: ExecuteOptions = {},
+  ): Promise<Outcome<unknown, RecordedEvent, Refusal>> {
     return this.#execute(commandOf(this.decider(category), id, name, input), options)
   }
 
@@ -134,7 +155,9 @@ export class Book implements AsyncDisposable {
     const { loader, snapshotter, context } = this.#open()
     const { category, fold } = this.#registered(decider.definition)
     const stream = streamName(category, id)
-    const isNow = [options.atVersion, options.atPosition, options.atTime, options.transaction].every((given) => given === undefined)
+    const isNow = [options.atVersion, options.atPosition, options.atTime, options.transaction].every(
+      (given) => given === undefined,
+    )
     const loaded = isNow
       ? await loader.load(fold, stream)
       : await loader.loadAsOf(logFor(context, options.transaction), fold, stream, options)
@@ -168,10 +191,14 @@ export class Book implements AsyncDisposable {
     const found = this.#parts.deciders.find(({ definition }) => definition.category === category)
     if (found !== undefined) return found.definition
     const known = this.#parts.deciders.map(({ definition }) => definition.category)
-    throw new DaybookError('NOT_REGISTERED', `the book has no decider "${category}"; it has ${known.join(', ') || 'none'}`, {
-      decider: category,
-      known,
-    })
+    throw new DaybookError(
+      'NOT_REGISTERED',
+      `the book has no decider "${category}"; it has ${known.join(', ') || 'none'}`,
+      {
+        decider: category,
+        known,
+      },
+    )
   }
 
   /** Finishes what is under way, stops what follows, releases the store. Safe to call twice. */
@@ -200,14 +227,22 @@ export class Book implements AsyncDisposable {
 
   #registered(definition: DeciderDefinition): DeciderDefinition {
     if (this.#parts.deciders.some((known) => known.definition === definition)) return definition
-    throw new DaybookError('NOT_REGISTERED', `the book was opened without the decider "${definition.category}"`, {
-      decider: definition.category,
-    })
+    throw new DaybookError(
+      'NOT_REGISTERED',
+      `the book was opened without the decider "${definition.category}"`,
+      {
+        decider: definition.category,
+      },
+    )
   }
 }
 
 /** Refuses appends that would append nothing: almost always a slip of the caller's. */
 function writesFrom(writes: readonly StreamAppend[]): readonly StreamAppend[] {
-  if (Array.isArray(writes) && writes.some((write) => Array.isArray(write?.events) && write.events.length > 0)) return writes
+  if (
+    Array.isArray(writes) &&
+    writes.some((write) => Array.isArray(write?.events) && write.events.length > 0)
+  )
+    return writes
   throw new DaybookError('ILLEGAL_ARGUMENT', 'the append has no events', { argument: 'events' })
 }

@@ -41,11 +41,13 @@ export function decide(
 ): Decided {
   const { decider, name, input } = command
   const run = decider.commands.get(name)
-  if (run === undefined) throw new DaybookError('COMMAND_UNKNOWN', `decider "${decider.category}" has no command ${name}`)
+  if (run === undefined)
+    throw new DaybookError('COMMAND_UNKNOWN', `decider "${decider.category}" has no command ${name}`)
   const answer = run(loaded.state, input)
   if (isRefusal(answer)) return { kind: 'nothing', outcome: outcomeOf(loaded, [], answer) }
   const events = eventsDecided(`command ${decider.category}.${name}`, answer)
-  if (events.length === 0 && options.idempotencyKey === undefined) return { kind: 'nothing', outcome: outcomeOf(loaded, []) }
+  if (events.length === 0 && options.idempotencyKey === undefined)
+    return { kind: 'nothing', outcome: outcomeOf(loaded, []) }
   const stream = streamOf(command)
   const request = prepareAppend(
     [{ stream, expectedVersion: loaded.version, events: events as readonly NewEvent[] }],
@@ -68,18 +70,28 @@ export async function earlierOutcome(
   if (record === undefined) return undefined
   if (record.fingerprint !== parts.context.preparation.fingerprint(contentOf(command))) {
     const key = JSON.stringify(record.key)
-    throw new DaybookError('IDEMPOTENCY_KEY_REUSED', `the idempotency key ${key} was used before with other content`, {
-      key: record.key,
-      firstPosition: record.firstPosition,
-    })
+    throw new DaybookError(
+      'IDEMPOTENCY_KEY_REUSED',
+      `the idempotency key ${key} was used before with other content`,
+      {
+        key: record.key,
+        firstPosition: record.firstPosition,
+      },
+    )
   }
   const { events, position } = await repeated(log, record)
-  const past = await parts.loader.loadAsOf(log, command.decider.fold, streamOf(command), { atPosition: position })
+  const past = await parts.loader.loadAsOf(log, command.decider.fold, streamOf(command), {
+    atPosition: position,
+  })
   return { ...outcomeOf(past, events), isRepeat: true } as AnyOutcome
 }
 
 /** Runs one command in the caller's own transaction, whose lock makes a conflict impossible once it holds. */
-export async function executeWithin(parts: CommandParts, command: AnyCommand, options: ExecuteOptions): Promise<AnyOutcome> {
+export async function executeWithin(
+  parts: CommandParts,
+  command: AnyCommand,
+  options: ExecuteOptions,
+): Promise<AnyOutcome> {
   const log = logFor(parts.context, options.transaction)
   const { fold } = command.decider
   for (let attempt = 1; ; attempt++) {
@@ -93,7 +105,8 @@ export async function executeWithin(parts: CommandParts, command: AnyCommand, op
       return outcomeOf(foldRows(fold, loaded, outcome.rows), new RowReader().events(outcome.rows))
     }
     const conflict = outcome.kind === 'refused' ? outcome.error : undefined
-    if (conflict !== undefined && (!isConflict(conflict) || attempt >= parts.retries.maxAttempts)) throw conflict
+    if (conflict !== undefined && (!isConflict(conflict) || attempt >= parts.retries.maxAttempts))
+      throw conflict
     await backOff(parts.context.host, parts.retries, attempt)
   }
 }

@@ -1,5 +1,5 @@
-import type { Preparation } from '../core/append-request.ts'
 import type { AppendQueue } from '../core/append-queue.ts'
+import type { Preparation } from '../core/append-request.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
 

@@ -1,5 +1,5 @@
 import { type AppendRequest, prepareAppend, type StreamAppend } from '../core/append-request.ts'
-import { type DecisionDefinition, type ReadRef, writesDecided, type Write } from '../core/decision.ts'
+import { type DecisionDefinition, type ReadRef, type Write, writesDecided } from '../core/decision.ts'
 import { DaybookError, isConflict } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze } from '../core/fold.ts'
@@ -32,7 +32,11 @@ interface Read {
 type Reads = ReadonlyMap<string, Read>
 
 /** Reads what the decision declares, decides, and appends under the condition that nothing it read has changed. */
-export async function executeDecision(parts: CommandParts, command: AnyDecision, options: ExecuteOptions): Promise<AnyOutcome> {
+export async function executeDecision(
+  parts: CommandParts,
+  command: AnyDecision,
+  options: ExecuteOptions,
+): Promise<AnyOutcome> {
   const { decision, input } = command
   const log = logFor(parts.context, options.transaction)
   const refs = new Map(Object.entries(decision.reads(input)))
@@ -130,7 +134,11 @@ async function earlierDecision(
   }
   const appended = await repeated(log, record)
   const reads = await readAll(parts, log, refs, options.transaction, appended.position)
-  return { ...outcomeOf(reads, { ...appended, events: [] }), events: appended.events, isRepeat: true } as AnyOutcome
+  return {
+    ...outcomeOf(reads, { ...appended, events: [] }),
+    events: appended.events,
+    isRepeat: true,
+  } as AnyOutcome
 }
 
 /** The states after the decision: what was read, with the appended events folded in. */
@@ -141,16 +149,30 @@ function outcomeOf(reads: Reads, appended: Appended | undefined, refused?: Refus
   const position = appended?.position ?? lastRead
   const state = statesOf(after)
   if (refused !== undefined) return { refused, state, version: 0, position, events: [], isRepeat: false }
-  return { refused: undefined, state, version: events.at(-1)?.version ?? 0, position, events, isRepeat: false }
+  return {
+    refused: undefined,
+    state,
+    version: events.at(-1)?.version ?? 0,
+    position,
+    events,
+    isRepeat: false,
+  }
 }
 
 function advanced(read: Read, events: readonly RecordedEvent[]): Read {
   const { ref } = read
-  const own = events.filter((event) => (ref.kind === 'stream' ? event.stream === ref.stream : matchesQuery(ref.items, event)))
+  const own = events.filter((event) =>
+    ref.kind === 'stream' ? event.stream === ref.stream : matchesQuery(ref.items, event),
+  )
   const last = own.at(-1)
   if (last === undefined) return read
   const state = own.reduce((before, event) => ref.fold.evolve(before, event), read.state)
-  return { ref, state: deepFreeze(state), version: ref.kind === 'stream' ? last.version : 0, position: last.position }
+  return {
+    ref,
+    state: deepFreeze(state),
+    version: ref.kind === 'stream' ? last.version : 0,
+    position: last.position,
+  }
 }
 
 function statesOf(reads: Reads): { readonly [name: string]: unknown } {

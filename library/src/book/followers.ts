@@ -1,4 +1,4 @@
-import { DaybookError, isDaybookError } from '../core/errors.ts'
+import { DaybookError, isDaybookError, messageOf } from '../core/errors.ts'
 import type { ProjectionDefinition, ProjectionMode } from '../core/projection.ts'
 import { Follower, type FollowerState } from '../processing/follower.ts'
 import { LiveProjection } from '../processing/live.ts'
@@ -45,15 +45,19 @@ export class Followers {
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
   static async open(context: BookContext, options: BookOptions): Promise<Followers> {
     const projections = new Map<ProjectionDefinition, OpenProjection>()
-    for (const { definition } of options.projections ?? []) projections.set(definition, await openProjection(context, definition))
-    const reactions = await Promise.all((options.reactions ?? []).map(({ definition }) => openReaction(context, definition)))
+    for (const { definition } of options.projections ?? [])
+      projections.set(definition, await openProjection(context, definition))
+    const reactions = await Promise.all(
+      (options.reactions ?? []).map(({ definition }) => openReaction(context, definition)),
+    )
     const followers = new Followers(context, projections, reactions)
     if (options.follow !== false) followers.#start()
     return followers
   }
 
   #start(): void {
-    for (const projection of this.#projections.values()) if (projection.mode !== 'live') projection.follower.start()
+    for (const projection of this.#projections.values())
+      if (projection.mode !== 'live') projection.follower.start()
     for (const { follower } of this.#reactions) follower.start()
   }
 
@@ -61,9 +65,13 @@ export class Followers {
   projection(definition: ProjectionDefinition): OpenProjection {
     const open = this.#projections.get(definition)
     if (open !== undefined) return open
-    throw new DaybookError('NOT_REGISTERED', `the book was opened without the projection "${definition.shape.name}"`, {
-      projection: definition.shape.name,
-    })
+    throw new DaybookError(
+      'NOT_REGISTERED',
+      `the book was opened without the projection "${definition.shape.name}"`,
+      {
+        projection: definition.shape.name,
+      },
+    )
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
@@ -71,33 +79,58 @@ export class Followers {
     const projections = [...this.#projections.values()].map(async (open): Promise<FollowerStatus> => {
       const { name, version } = open.definition.shape
       const identity = { kind: 'projection' as const, name, version, mode: open.mode }
-      if (open.mode === 'live') return { ...identity, state: 'live', position: head, behind: 0, isChanged: false }
+      if (open.mode === 'live')
+        return { ...identity, state: 'live', position: head, behind: 0, isChanged: false }
       const { position } = await open.projecting.checkpoint()
-      return { ...identity, ...runOf(open.follower), position, behind: Math.max(0, head - position), isChanged: open.isChanged }
+      return {
+        ...identity,
+        ...runOf(open.follower),
+        position,
+        behind: Math.max(0, head - position),
+        isChanged: open.isChanged,
+      }
     })
     const reactions = this.#reactions.map(async ({ reacting, follower }): Promise<FollowerStatus> => {
       const { position } = await reacting.checkpoint()
-      const identity = { kind: 'reaction' as const, name: reacting.definition.name, mode: 'reaction' as const }
-      return { ...identity, ...runOf(follower), position, behind: Math.max(0, head - position), isChanged: false }
+      const identity = {
+        kind: 'reaction' as const,
+        name: reacting.definition.name,
+        mode: 'reaction' as const,
+      }
+      return {
+        ...identity,
+        ...runOf(follower),
+        position,
+        behind: Math.max(0, head - position),
+        isChanged: false,
+      }
     })
     return Promise.all([...projections, ...reactions])
   }
 
   async stop(): Promise<void> {
-    const stored = [...this.#projections.values()].flatMap((open) => (open.mode === 'live' ? [] : [open.follower]))
-    await Promise.all([...stored, ...this.#reactions.map(({ follower }) => follower)].map((follower) => follower.stop()))
+    const stored = [...this.#projections.values()].flatMap((open) =>
+      open.mode === 'live' ? [] : [open.follower],
+    )
+    await Promise.all(
+      [...stored, ...this.#reactions.map(({ follower }) => follower)].map((follower) => follower.stop()),
+    )
   }
 }
 
 function runOf(follower: Follower): Pick<FollowerStatus, 'state' | 'error'> {
   const { state, error } = follower
   if (error === undefined) return { state }
-  return { state, error: error instanceof Error ? error.message : String(error) }
+  return { state, error: messageOf(error) }
 }
 
-async function openProjection(context: BookContext, definition: ProjectionDefinition): Promise<OpenProjection> {
+async function openProjection(
+  context: BookContext,
+  definition: ProjectionDefinition,
+): Promise<OpenProjection> {
   const { store, host } = context
-  if (definition.mode === 'live') return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
+  if (definition.mode === 'live')
+    return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
   const subject = definition.subscription
   const projecting = new Projecting({
     definition,
@@ -117,7 +150,13 @@ async function openProjection(context: BookContext, definition: ProjectionDefini
     context.report({ kind: 'projection-changed', subject, message })
   }
   if (definition.mode === 'inline') await catchUp(projecting)
-  return { mode: definition.mode, definition, projecting, follower: new Follower(projecting, store.log, host), isChanged }
+  return {
+    mode: definition.mode,
+    definition,
+    projecting,
+    follower: new Follower(projecting, store.log, host),
+    isChanged,
+  }
 }
 
 async function openReaction(
@@ -151,8 +190,4 @@ async function catchUp(projecting: Projecting): Promise<void> {
   } catch (error) {
     throw error instanceof Error && error.cause instanceof DaybookError ? error.cause : error
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

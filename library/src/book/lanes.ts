@@ -1,20 +1,19 @@
 import type { AppendOutcome } from '../core/append-plan.ts'
-import type { AppendRequest } from '../core/append-request.ts'
 import { isStoreFault } from '../core/append-queue.ts'
 import { isConflict } from '../core/errors.ts'
 import { deepFreeze } from '../core/fold.ts'
+import { RowReader } from '../core/recorded-event.ts'
 import {
   type AnyCommand,
   type CommandParts,
   type Decided,
   decide,
-  earlierOutcome,
   type ExecuteOptions,
+  earlierOutcome,
   outcomeOf,
   provisionalRows,
   streamOf,
 } from './commands.ts'
-import { RowReader } from '../core/recorded-event.ts'
 import { foldRows, type Loaded } from './loading.ts'
 import type { AnyOutcome } from './outcome.ts'
 import { backOff } from './retrying.ts'
@@ -114,7 +113,12 @@ export class Lanes {
     const fresh: Waiting[] = []
     for (const waiting of batch) {
       try {
-        const earlier = await earlierOutcome(this.#parts, this.#parts.context.store.log, waiting.command, waiting.options)
+        const earlier = await earlierOutcome(
+          this.#parts,
+          this.#parts.context.store.log,
+          waiting.command,
+          waiting.options,
+        )
         if (earlier === undefined) fresh.push(waiting)
         else waiting.resolve(earlier)
       } catch (error) {
@@ -148,7 +152,12 @@ export class Lanes {
   }
 
   /** Answers each command in turn; from the first that was not appended on, the rest is decided again. */
-  #settle(stream: string, steps: readonly Step[], outcomes: readonly AppendOutcome[], base: Loaded): Waiting[] {
+  #settle(
+    stream: string,
+    steps: readonly Step[],
+    outcomes: readonly AppendOutcome[],
+    base: Loaded,
+  ): Waiting[] {
     let loaded = base
     let next = 0
     for (const [index, { waiting, decided }] of steps.entries()) {
@@ -159,7 +168,11 @@ export class Lanes {
       const outcome = outcomes[next++] as AppendOutcome
       if (outcome.kind !== 'appended') {
         this.#keep(stream, waiting, loaded)
-        return this.#decideAgain(waiting, outcome, steps.slice(index).map((step) => step.waiting))
+        return this.#decideAgain(
+          waiting,
+          outcome,
+          steps.slice(index).map((step) => step.waiting),
+        )
       }
       loaded = foldRows(waiting.command.decider.fold, loaded, outcome.rows)
       waiting.resolve(outcomeOf(loaded, new RowReader().events(outcome.rows)))
@@ -187,7 +200,10 @@ export class Lanes {
 }
 
 /** Of commands with one key, the first may run now; the others wait for its outcome. */
-function unlikeKeys(batch: readonly Waiting[]): { readonly fresh: readonly Waiting[]; readonly later: readonly Waiting[] } {
+function unlikeKeys(batch: readonly Waiting[]): {
+  readonly fresh: readonly Waiting[]
+  readonly later: Waiting[]
+} {
   const seen = new Set<string>()
   const later: Waiting[] = []
   const fresh = batch.filter((waiting) => {

@@ -58,7 +58,9 @@ export class StateLoader {
     const kept = this.#kept.get(key)
     const log = this.#context.store.log
     const loaded =
-      kept === undefined ? await this.#loadFromSnapshot(fold, stream) : await replay(log, fold, stream, kept, undefined)
+      kept === undefined
+        ? await this.#loadFromSnapshot(fold, stream)
+        : await replay(log, fold, stream, kept, undefined)
     this.keep(fold, stream, loaded)
     return loaded
   }
@@ -91,7 +93,14 @@ export class StateLoader {
     if ('odd' in decoded) return this.#loadPast(fold, stream, decoded.odd)
     // The event at the snapshot's version is read with the tail: only the same id proves the same history.
     const { version, position, eventId: lastEventId } = row
-    const base: Loaded = { state: decoded.state, version, position, lastEventId, replayedEvents: 0, replayMs: 0 }
+    const base: Loaded = {
+      state: decoded.state,
+      version,
+      position,
+      lastEventId,
+      replayedEvents: 0,
+      replayMs: 0,
+    }
     const loaded = await replay(log, fold, stream, base, undefined, true)
     return loaded ?? this.#loadPast(fold, stream, 'its last event is not in this stream')
   }
@@ -123,7 +132,12 @@ export function foldRows(fold: Fold, base: Loaded, rows: readonly EventRow[]): L
 }
 
 /** Folds whatever a query finds up to a position. */
-export async function foldQuery(log: LogReader, fold: Fold, items: readonly QueryItem[], toPosition: number): Promise<unknown> {
+export async function foldQuery(
+  log: LogReader,
+  fold: Fold,
+  items: readonly QueryItem[],
+  toPosition: number,
+): Promise<unknown> {
   let { state } = startOf(fold)
   for (let afterPosition = 0; afterPosition < toPosition; ) {
     const page = await log.readLog({ afterPosition, toPosition, items, limit: pageEvents })
@@ -142,7 +156,9 @@ interface Bound {
 function boundOf(asOf: AsOf): Bound | undefined {
   const given = [asOf.atVersion, asOf.atPosition, asOf.atTime].filter((bound) => bound !== undefined)
   if (given.length > 1) {
-    throw new DaybookError('ILLEGAL_ARGUMENT', 'give one of atVersion, atPosition and atTime', { argument: 'asOf' })
+    throw new DaybookError('ILLEGAL_ARGUMENT', 'give one of atVersion, atPosition and atTime', {
+      argument: 'asOf',
+    })
   }
   if (asOf.atVersion !== undefined) {
     return { toVersion: integerWithin('atVersion', asOf.atVersion, 0, maxPosition), counts: () => true }
@@ -162,8 +178,21 @@ function businessTimeOf(row: EventRow): number {
   return occurredAt === undefined ? row.recordedAtMs : Date.parse(occurredAt)
 }
 
-function replay(log: LogReader, fold: Fold, stream: string, base: Loaded, bound: Bound | undefined): Promise<Loaded>
-function replay(log: LogReader, fold: Fold, stream: string, base: Loaded, bound: Bound | undefined, isProven: true): Promise<Loaded | undefined>
+function replay(
+  log: LogReader,
+  fold: Fold,
+  stream: string,
+  base: Loaded,
+  bound: Bound | undefined,
+): Promise<Loaded>
+function replay(
+  log: LogReader,
+  fold: Fold,
+  stream: string,
+  base: Loaded,
+  bound: Bound | undefined,
+  isProven: true,
+): Promise<Loaded | undefined>
 async function replay(
   log: LogReader,
   fold: Fold,
@@ -178,7 +207,14 @@ async function replay(
   let fromVersion = base.version + (mustProve ? 0 : 1)
   let isUnproven = mustProve
   for (let isEnd = false; !isEnd && fromVersion <= toVersion; ) {
-    const page = await log.readStream({ stream, direction: 'forwards', fromVersion, toVersion, types: undefined, limit: pageEvents })
+    const page = await log.readStream({
+      stream,
+      direction: 'forwards',
+      fromVersion,
+      toVersion,
+      types: undefined,
+      limit: pageEvents,
+    })
     let { rows } = page
     isEnd = page.isEnd
     fromVersion = (rows.at(-1)?.version ?? fromVersion) + 1

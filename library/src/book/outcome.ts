@@ -27,7 +27,9 @@ export interface Refused<State, Refusal> {
 }
 
 /** What a command led to; `refused` tells which. */
-export type Outcome<State, Event, Refusal> = Accepted<State, Event> | ([Refusal] extends [never] ? never : Refused<State, Refusal>)
+export type Outcome<State, Event, Refusal> =
+  | Accepted<State, Event>
+  | ([Refusal] extends [never] ? never : Refused<State, Refusal>)
 
 /** Insists on acceptance: returns the accepted outcome, or throws `CommandRefusedError` (`COMMAND_REFUSED`). */
 export function accepted<State, Event>(

@@ -1,5 +1,5 @@
 import { documentQuery, type FindOptions } from '../core/document-query.ts'
-import { DaybookError } from '../core/errors.ts'
+import { DaybookError, messageOf } from '../core/errors.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import type { ColumnType, ColumnValue } from '../core/ports/read-models.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
@@ -18,7 +18,9 @@ export interface Freshness {
 
 /** The values that declared columns are compared with. */
 export type ColumnValues<Columns> = {
-  readonly [Column in keyof Columns]: Columns[Column] extends ColumnType ? ValueOfType[Columns[Column]] : never
+  readonly [Column in keyof Columns]: Columns[Column] extends ColumnType
+    ? ValueOfType[Columns[Column]]
+    : never
 }
 
 interface ValueOfType {
@@ -59,7 +61,10 @@ export type OpenProjection =
 type AnyFind = FindOptions<{ readonly [column: string]: ColumnValue }>
 
 /** The read model of one projection, its types erased; `Book.read` gives them back. */
-export function readModelOf(context: BookContext, open: OpenProjection): ReadModel<unknown, Record<string, ColumnType>> {
+export function readModelOf(
+  context: BookContext,
+  open: OpenProjection,
+): ReadModel<unknown, Record<string, ColumnType>> {
   const { shape } = open.definition
   const models = context.store.readModels
 
@@ -74,7 +79,8 @@ export function readModelOf(context: BookContext, open: OpenProjection): ReadMod
   return {
     async get(key, freshness = {}) {
       await reach(context, open, freshness)
-      const text = open.mode === 'live' ? await open.live.get(key) : (await models.documents(shape, [key])).get(key)
+      const text =
+        open.mode === 'live' ? await open.live.get(key) : (await models.documents(shape, [key])).get(key)
       return text === undefined ? undefined : JSON.parse(text)
     },
     find: (options = {}) => find(options as AnyFind & Freshness),
@@ -102,7 +108,11 @@ export function readModelOf(context: BookContext, open: OpenProjection): ReadMod
 const lookMs = 10
 
 /** Waits until a read model has reached a position; throws `READ_MODEL_TIMEOUT` saying who lags and by how much. */
-async function reach(context: BookContext, open: OpenProjection, { notBefore, timeoutMs }: Freshness): Promise<void> {
+async function reach(
+  context: BookContext,
+  open: OpenProjection,
+  { notBefore, timeoutMs }: Freshness,
+): Promise<void> {
   if (notBefore === undefined || open.mode === 'live') return
   const position = integerWithin('notBefore', notBefore, 0, maxPosition)
   const limitMs = integerWithin('timeoutMs', timeoutMs ?? 5_000, 0, 600_000)
@@ -112,21 +122,27 @@ async function reach(context: BookContext, open: OpenProjection, { notBefore, ti
     if (reached >= position) return
     const isStopped = open.follower.state === 'stopped'
     if (isStopped || performance.now() - startMs >= limitMs) {
-      const why = isStopped ? `it has stopped: ${messageOf(open.follower.error)}` : `it is ${open.follower.state}`
+      const why = isStopped
+        ? `it has stopped: ${messageOf(open.follower.error)}`
+        : `it is ${open.follower.state}`
       throw new DaybookError(
         'READ_MODEL_TIMEOUT',
         `the read model ${open.definition.subscription} is at position ${reached}, not at ${position} after ${limitMs} ms; ${why}`,
-        { readModel: open.definition.subscription, reached, position, waitedMs: Math.round(performance.now() - startMs) },
+        {
+          readModel: open.definition.subscription,
+          reached,
+          position,
+          waitedMs: Math.round(performance.now() - startMs),
+        },
         open.follower.error,
       )
     }
     open.follower.wake()
     const done = new AbortController()
-    await Promise.race([open.projecting.stepped(), context.host.sleep(lookMs, done.signal).catch(() => undefined)])
+    await Promise.race([
+      open.projecting.stepped(),
+      context.host.sleep(lookMs, done.signal).catch(() => undefined),
+    ])
     done.abort()
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -2,10 +2,10 @@ import { DaybookError } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalName, legalStream } from '../core/names.ts'
+import type { Host } from '../core/ports/host.ts'
 import type { EventLog } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
-import type { Host } from '../core/ports/host.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 
 /** Which events of a stream to read. */
@@ -55,7 +55,10 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
   const name = legalStream(stream)
   const direction = options.direction ?? 'forwards'
   if (direction !== 'forwards' && direction !== 'backwards') {
-    throw new DaybookError('ILLEGAL_ARGUMENT', "direction must be 'forwards' or 'backwards'", { argument: 'direction', value: direction })
+    throw new DaybookError('ILLEGAL_ARGUMENT', "direction must be 'forwards' or 'backwards'", {
+      argument: 'direction',
+      value: direction,
+    })
   }
   const types = options.types?.map((type) => legalName('event type', type))
   const first = integerWithin('fromVersion', options.fromVersion ?? 1, 1, maxPosition)
@@ -67,7 +70,14 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
     while (left > 0 && fromVersion <= toVersion) {
       options.signal?.throwIfAborted()
       const limit = Math.min(left, pageEvents)
-      const { rows, isEnd } = await log.readStream({ stream: name, direction, fromVersion, toVersion, types, limit })
+      const { rows, isEnd } = await log.readStream({
+        stream: name,
+        direction,
+        fromVersion,
+        toVersion,
+        types,
+        limit,
+      })
       if (rows.length > 0) yield reader.events(rows)
       left -= rows.length
       const reached = rows.at(-1)?.version ?? 0

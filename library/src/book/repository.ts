@@ -30,10 +30,15 @@ export function repositoryOf<Instance extends AnyAggregate>(
   const { context, loader, snapshotter, retries } = parts
   const { category } = type.definition
 
-  async function load(id: string, options: AsOf & { readonly transaction?: unknown } = {}): Promise<Instance> {
+  async function load(
+    id: string,
+    options: AsOf & { readonly transaction?: unknown } = {},
+  ): Promise<Instance> {
     const stream = streamName(category, id)
     const fold = aggregateFold(type, id)
-    const isNow = options.transaction === undefined && [options.atVersion, options.atPosition, options.atTime].every((bound) => bound === undefined)
+    const isNow =
+      options.transaction === undefined &&
+      [options.atVersion, options.atPosition, options.atTime].every((bound) => bound === undefined)
     const loaded = isNow
       ? await loader.load(fold, stream)
       : await loader.loadAsOf(logFor(context, options.transaction), fold, stream, options)
@@ -45,19 +50,32 @@ export function repositoryOf<Instance extends AnyAggregate>(
   async function save(instance: Instance, options: ExecuteOptions = {}): Promise<Appended> {
     const { id, version, uncommitted } = instance
     if (id === '') {
-      throw new DaybookError('ILLEGAL_ARGUMENT', `this ${category} was not loaded by a repository, so it has no id`, { argument: 'instance' })
+      throw new DaybookError(
+        'ILLEGAL_ARGUMENT',
+        `this ${category} was not loaded by a repository, so it has no id`,
+        { argument: 'instance' },
+      )
     }
     const stream = streamName(category, id)
-    const appended = await appendEvents(context, [{ stream, expectedVersion: version, events: uncommitted }], options)
+    const appended = await appendEvents(
+      context,
+      [{ stream, expectedVersion: version, events: uncommitted }],
+      options,
+    )
     internalsOf(instance).committed(appended.events.at(-1)?.version ?? version)
     return appended
   }
 
-  async function execute(id: string, act: (instance: Instance) => unknown, options: ExecuteOptions = {}): Promise<Instance> {
+  async function execute(
+    id: string,
+    act: (instance: Instance) => unknown,
+    options: ExecuteOptions = {},
+  ): Promise<Instance> {
     const { idempotencyKey: key, transaction } = options
     for (let attempt = 1; ; attempt++) {
       const instance = await load(id, { transaction })
-      if (key !== undefined && (await logFor(context, transaction).findKey(key)) !== undefined) return instance
+      if (key !== undefined && (await logFor(context, transaction).findKey(key)) !== undefined)
+        return instance
       const answer = act(instance)
       if (isRefusal(answer)) throw new CommandRefusedError(answer)
       if (instance.uncommitted.length === 0) return instance

@@ -1,4 +1,4 @@
-import { isDaybookError } from '../core/errors.ts'
+import { isDaybookError, messageOf } from '../core/errors.ts'
 import type { Fold } from '../core/fold.ts'
 import { integerWithin } from '../core/limits.ts'
 import { encodeSnapshot } from '../core/snapshot.ts'
@@ -37,7 +37,9 @@ export class Snapshotter {
     const last = this.#lastVersions.get(key) ?? loaded.version - loaded.replayedEvents
     if (this.#lastVersions.size >= 100_000) this.#lastVersions.clear()
     this.#lastVersions.set(key, last)
-    const isDue = loaded.version - last >= this.#everyEvents || (loaded.replayMs > this.#replayMs && loaded.version > last)
+    const isDue =
+      loaded.version - last >= this.#everyEvents ||
+      (loaded.replayMs > this.#replayMs && loaded.version > last)
     if (!isDue) return
     this.#lastVersions.set(key, loaded.version)
     const work = this.#save(fold, stream, loaded).finally(() => this.#underWay.delete(work))
@@ -61,7 +63,7 @@ export class Snapshotter {
       this.#context.report({
         kind: 'snapshot-failed',
         subject: stream,
-        message: `no snapshot of ${stream} by "${fold.name}" was taken: ${error instanceof Error ? error.message : String(error)}`,
+        message: `no snapshot of ${stream} by "${fold.name}" was taken: ${messageOf(error)}`,
         error,
       })
     }

@@ -1,7 +1,7 @@
+import type { ValidEvent } from '../core/append-request.ts'
 import type { AnyDecider } from '../core/decider.ts'
 import { DaybookError } from '../core/errors.ts'
 import { definitionOf, type EventDefinition, type NewEvent } from '../core/event.ts'
-import type { ValidEvent } from '../core/append-request.ts'
 import { categoryOf } from '../core/names.ts'
 import { validated } from '../core/schema.ts'
 
@@ -16,9 +16,13 @@ export class EventValidator {
   constructor(deciders: readonly AnyDecider[]) {
     for (const { definition } of deciders) {
       if (this.#byCategory.has(definition.category)) {
-        throw new DaybookError('DEFINITION_INVALID', `two deciders have the category "${definition.category}"`, {
-          category: definition.category,
-        })
+        throw new DaybookError(
+          'DEFINITION_INVALID',
+          `two deciders have the category "${definition.category}"`,
+          {
+            category: definition.category,
+          },
+        )
       }
       this.#byCategory.set(definition.category, definition.events)
     }
@@ -37,7 +41,8 @@ export class EventValidator {
     }
     const definition = event[definitionOf] ?? known
     const own = event.tags ?? []
-    if (definition === undefined) return { data: event.data, schemaVersion: event.schemaVersion ?? 1, tags: own }
+    if (definition === undefined)
+      return { data: event.data, schemaVersion: event.schemaVersion ?? 1, tags: own }
     if (event.schemaVersion !== undefined && event.schemaVersion !== definition.version) {
       throw new DaybookError(
         'EVENT_INVALID',
@@ -47,6 +52,10 @@ export class EventValidator {
     }
     const data = validated(definition.schema, event.data, event.type)
     const derived = (definition.tags as ((data: unknown) => readonly string[]) | undefined)?.(data) ?? []
-    return { data, schemaVersion: definition.version, tags: derived.length === 0 ? own : [...own, ...derived] }
+    return {
+      data,
+      schemaVersion: definition.version,
+      tags: derived.length === 0 ? own : [...own, ...derived],
+    }
   }
 }

@@ -168,7 +168,7 @@ export function aggregateFold<Instance extends AnyAggregate>(
   const text = fingerprintText(
     category,
     1,
-    [String(sample.toSnapshot), String(sample.fromSnapshot)],
+    [type.prototype.toSnapshot, type.prototype.fromSnapshot].map(String),
     internalsOf(sample).appliers,
   )
   const fold: Fold = {

@@ -118,7 +118,9 @@ class Planning {
   decide(request: AppendRequest): AppendOutcome {
     const { chain } = request
     const outcome =
-      chain !== undefined && this.#brokenChains.has(chain) ? this.#refuseChained(request) : this.#decideAlone(request)
+      chain !== undefined && this.#brokenChains.has(chain)
+        ? this.#refuseChained(request)
+        : this.#decideAlone(request)
     if (chain !== undefined && outcome.kind !== 'appended') this.#brokenChains.add(chain)
     return outcome
   }
@@ -127,7 +129,10 @@ class Planning {
     this.#nextCondition += request.conditions.length
     const { stream, expected } = request.expectations[0] ?? { stream: '', expected: 'any' }
     const actual = this.#versions.get(stream) ?? 0
-    return { kind: 'refused', error: new ConcurrencyError(stream, expected === 'any' ? 'none' : expected, actual) }
+    return {
+      kind: 'refused',
+      error: new ConcurrencyError(stream, expected === 'any' ? 'none' : expected, actual),
+    }
   }
 
   #decideAlone(request: AppendRequest): AppendOutcome {
@@ -180,7 +185,6 @@ class Planning {
       }
       seen.add(id)
     }
-    for (const id of seen) this.#ids.add(id)
     return undefined
   }
 
@@ -209,6 +213,7 @@ class Planning {
     const hashes = this.#hasher.hash(row, this.head.chainHash)
     const planned: PlannedRow = { ...row, ...hashes, tagList: event.tags }
     this.rows.push(planned)
+    this.#ids.add(event.id)
     this.head = { position: row.position, recordedAtMs: row.recordedAtMs, chainHash: hashes.chainHash }
     return planned
   }

@@ -122,12 +122,12 @@ export function selectDocuments<Held extends HeldDocument>(
   query: DocumentQuery,
 ): Held[] {
   const found = [...documents].filter((held) =>
-    query.where.every((condition) => holds(valueOf(held, condition.column), condition)),
+    query.where.every((condition) => holds(columnOf(held, condition.column), condition)),
   )
   const order = [...query.orderBy, { column: 'key', direction: 'asc' as const }]
   found.sort((one, other) => {
     for (const { column, direction } of order) {
-      const sign = compareValues(valueOf(one, column), valueOf(other, column))
+      const sign = compareValues(columnOf(one, column), columnOf(other, column))
       if (sign !== 0) return direction === 'asc' ? sign : -sign
     }
     return 0
@@ -135,7 +135,7 @@ export function selectDocuments<Held extends HeldDocument>(
   return found.slice(0, query.limit)
 }
 
-function valueOf(held: HeldDocument, column: string): ColumnValue {
+function columnOf(held: HeldDocument, column: string): ColumnValue {
   return column === 'key' ? held.key : (held.columns[column] ?? null)
 }
 

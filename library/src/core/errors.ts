@@ -220,6 +220,12 @@ export function isConflict(error: unknown): error is ConcurrencyError | Conditio
   return error instanceof ConcurrencyError || error instanceof ConditionError
 }
 
+/** What a thrown value says, whatever it is. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message
+  return typeof error === 'string' ? error : `a thrown ${typeof error}`
+}
+
 function describeExpected(expected: number | 'none' | 'exists'): string {
   if (expected === 'none' || expected === 0) return 'a stream without events'
   if (expected === 'exists') return 'a stream with events'

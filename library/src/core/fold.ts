@@ -1,4 +1,4 @@
-import { DaybookError } from './errors.ts'
+import { DaybookError, messageOf } from './errors.ts'
 import type { RecordedEvent } from './event.ts'
 
 /** How state follows from events: the one thing deciders, aggregates and boundaries have in common. */
@@ -54,7 +54,7 @@ export function guardedEvolve(name: string, event: RecordedEvent, step: () => un
       event.position > 0 ? ` at position ${event.position} (${event.stream} version ${event.version})` : ''
     throw new DaybookError(
       'EVOLVE_FAILED',
-      `evolve of "${name}" threw on ${event.type}${at}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `evolve of "${name}" threw on ${event.type}${at}: ${messageOf(cause)}`,
       {
         fold: name,
         type: event.type,
@@ -92,7 +92,8 @@ export function fingerprintText(
   initial: unknown,
   functions: ReadonlyMap<string, (...values: never[]) => unknown>,
 ): string {
-  const sources = [...functions].map(([type, step]) => [type, String(step)]).sort()
+  const sources = [...functions].map(([type, step]) => [type, String(step)])
+  sources.sort(([one = ''], [other = '']) => (one < other ? -1 : 1))
   return JSON.stringify([name, version, initial ?? null, sources])
 }
 

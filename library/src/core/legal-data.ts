@@ -48,11 +48,14 @@ class LegalDataCheck {
       case 'boolean':
         return
       case 'number':
-        return this.#number(value)
+        this.#number(value)
+        return
       case 'object':
         if (value === null) return
         if (depth >= maxDepth) throw this.#illegal(`is nested deeper than ${maxDepth} levels`)
-        return Array.isArray(value) ? this.#array(value, depth) : this.#object(value, depth)
+        if (Array.isArray(value)) this.#array(value, depth)
+        else this.#object(value, depth)
+        return
       case 'bigint':
         throw this.#illegal('is a bigint; write it as a string')
       default:

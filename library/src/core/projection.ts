@@ -1,4 +1,4 @@
-import { DaybookError } from './errors.ts'
+import { DaybookError, messageOf } from './errors.ts'
 import {
   type DataOutput,
   definitionsOf,
@@ -206,7 +206,7 @@ function projectionFailed(
 ): DaybookError {
   return new DaybookError(
     'PROJECTION_FAILED',
-    `projection "${definition.shape.name}" threw on ${event.type} at position ${event.position}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    `projection "${definition.shape.name}" threw on ${event.type} at position ${event.position}: ${messageOf(cause)}`,
     { projection: definition.shape.name, type: event.type, position: event.position },
     cause,
   )

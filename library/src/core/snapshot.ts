@@ -1,3 +1,4 @@
+import { messageOf } from './errors.ts'
 import type { Fold } from './fold.ts'
 import { encodeLegalData } from './legal-data.ts'
 import type { SnapshotRow } from './ports/snapshots.ts'
@@ -42,7 +43,7 @@ export function decodeSnapshot(
   try {
     return { state: fold.fromSnapshot?.(JSON.parse(row.state)) }
   } catch (error) {
-    return { odd: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` }
+    return { odd: `it cannot be read: ${messageOf(error)}` }
   }
 }
 

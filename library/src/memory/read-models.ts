@@ -38,7 +38,7 @@ export class MemoryReadModels implements ReadModelStore {
     return true
   }
 
-  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+  async prepare(_shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     await this.prepareSubscription(subscription, start)
   }
 

@@ -1,4 +1,4 @@
-import type { ReadModelTransaction, DocumentRow } from '../core/ports/read-models.ts'
+import type { DocumentRow, ReadModelTransaction } from '../core/ports/read-models.ts'
 import { documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
@@ -26,7 +26,10 @@ export class DocumentFold {
    * Loads what the rows need and folds them in order. Stops before the first event that a function of the projection
    * throws on: `folded` rows are in, `error` says why not the next.
    */
-  async fold(rows: readonly EventRow[], models: Pick<ReadModelTransaction, 'documents'>): Promise<FoldResult> {
+  async fold(
+    rows: readonly EventRow[],
+    models: Pick<ReadModelTransaction, 'documents'>,
+  ): Promise<FoldResult> {
     const events: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
     let error: unknown
     for (const row of rows) {
@@ -38,10 +41,15 @@ export class DocumentFold {
         break
       }
     }
-    await this.#load(events.flatMap(({ keys }) => keys), models)
+    await this.#load(
+      events.flatMap(({ keys }) => keys),
+      models,
+    )
     for (const [index, { event, keys }] of events.entries()) {
       try {
-        const documents = keys.map((key) => evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event))
+        const documents = keys.map((key) =>
+          evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event),
+        )
         for (const [nth, key] of keys.entries()) {
           this.#documents.set(key, documents[nth] ?? null)
           this.#dirty.add(key)

@@ -1,4 +1,4 @@
-import { isDaybookError } from '../core/errors.ts'
+import { isDaybookError, messageOf } from '../core/errors.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { EventLog } from '../core/ports/store.ts'
 import { Wakeups } from './wakeups.ts'
@@ -19,7 +19,7 @@ export interface FollowerWork {
 /** Thrown by a step that cannot go on by trying again. */
 export class FollowerStop extends Error {
   constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    super(messageOf(cause), { cause })
     this.name = 'FollowerStop'
   }
 }

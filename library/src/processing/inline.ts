@@ -18,10 +18,15 @@ export interface InlineProjection {
  * that one of them throws on is not appended. What a process without this projection appended meanwhile is folded
  * first.
  */
-export function inlineStep(projections: readonly InlineProjection[], identity: BookIdentity, now: () => number): InlineStep | undefined {
+export function inlineStep(
+  projections: readonly InlineProjection[],
+  identity: BookIdentity,
+  now: () => number,
+): InlineStep | undefined {
   if (projections.length === 0) return undefined
   return async (rows, models, log) => {
-    for (const projection of projections) await project(projection, rows, models, log, { ...identity, nowMs: now() })
+    for (const projection of projections)
+      await project(projection, rows, models, log, { ...identity, nowMs: now() })
   }
 }
 
@@ -44,11 +49,18 @@ async function project(
   }
   const fold = new DocumentFold(definition)
   for (let afterPosition = checkpoint.position; afterPosition < firstPosition - 1; ) {
-    const page = await log.readLog({ afterPosition, toPosition: firstPosition - 1, items: definition.items, limit: 500 })
+    const page = await log.readLog({
+      afterPosition,
+      toPosition: firstPosition - 1,
+      items: definition.items,
+      limit: 500,
+    })
     await foldOrThrow(fold, page.rows, models)
     afterPosition = page.scannedTo
   }
-  const own = rows.filter((row) => matchesQuery(definition.items, { stream: row.stream, type: row.type, tags: tagsOf(row) }))
+  const own = rows.filter((row) =>
+    matchesQuery(definition.items, { stream: row.stream, type: row.type, tags: tagsOf(row) }),
+  )
   await foldOrThrow(fold, own, models)
   await models.change({
     shape: definition.shape,
@@ -59,7 +71,11 @@ async function project(
   })
 }
 
-async function foldOrThrow(fold: DocumentFold, rows: readonly EventRow[], models: ReadModelTransaction): Promise<void> {
+async function foldOrThrow(
+  fold: DocumentFold,
+  rows: readonly EventRow[],
+  models: ReadModelTransaction,
+): Promise<void> {
   const { error } = await fold.fold(rows, models)
   if (error !== undefined) throw error
 }

@@ -39,7 +39,10 @@ export class LiveProjection {
 
   async find(query: DocumentQuery): Promise<readonly LiveDocument[]> {
     await this.#catchUp()
-    return selectDocuments([...this.#documents].map(([key, document]) => this.#held(key, document)), query)
+    return selectDocuments(
+      [...this.#documents].map(([key, document]) => this.#held(key, document)),
+      query,
+    )
   }
 
   #held(key: string, document: unknown): LiveDocument {

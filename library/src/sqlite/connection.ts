@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { DaybookError } from '../core/errors.ts'
-import { Mutex } from '../core/mutex.ts'
+import type { Mutex } from '../core/mutex.ts'
 import type { Host } from '../core/ports/host.ts'
 import { isBusy, isIoFailure, translated } from './errors.ts'
 import * as sql from './statements.ts'

@@ -150,7 +150,7 @@ async function useWal(options: ConnectionOptions, host: Host, lockTimeoutMs: num
     schemaVersion(connection, options.name, migrations().length)
     for (const startMs = performance.now(); ; await host.sleep(5)) {
       try {
-        const mode = connection.first(sql.useWal)?.[0]
+        const mode = String(connection.first(sql.useWal)?.[0])
         if (mode === 'wal') return
         throw new DaybookError(
           'STORE_UNSAFE',

@@ -107,16 +107,23 @@ export class SqliteLog extends SqliteReader implements EventLog {
   // What other processes commit shows as a new data_version; asking costs microseconds.
   #startWatching(): void {
     if (this.#watch !== undefined) return
+    this.#hasChanged()
     this.#watch = setInterval(() => {
-      try {
-        const version = this.#parts.reader().first(sql.readDataVersion)?.[0]
-        if (version !== this.#dataVersion) this.#notify()
-        this.#dataVersion = version
-      } catch {
-        // A hint that cannot be given now is given at the next tick; reads report the fault itself.
-      }
+      if (this.#hasChanged()) this.#notify()
     }, 25)
     this.#watch.unref()
+  }
+
+  #hasChanged(): boolean {
+    try {
+      const version = this.#parts.reader().first(sql.readDataVersion)?.[0]
+      const hasChanged = version !== this.#dataVersion
+      this.#dataVersion = version
+      return hasChanged
+    } catch {
+      // A hint that cannot be given now is given at the next tick; reads report the fault itself.
+      return false
+    }
   }
 
   stopWatching(): void {

@@ -60,8 +60,7 @@ export class SqliteReader implements LogReader {
       const parts = (items ?? [undefined]).map((item) =>
         readItem(connection, item, afterPosition, end, limit),
       )
-      const scannedTo = Math.max(afterPosition, Math.min(...parts.map((part) => part.scannedTo)))
-      return { rows: merged(parts, scannedTo), scannedTo, head }
+      return { ...merged(parts, afterPosition, limit), head }
     })
   }
 
@@ -139,7 +138,7 @@ function readItem(
 ): Part {
   if (after >= end) return { rows: [], scannedTo: after }
   const { rows, isEnd } = page(connection, limit, (most) => itemStatement(item, after, end, most))
-  return { rows, scannedTo: isEnd ? end : (rows.at(-1)?.position ?? end) }
+  return { rows, scannedTo: isEnd ? end : (rows.at(-1)?.position ?? after) }
 }
 
 function itemStatement(
@@ -156,13 +155,16 @@ function itemStatement(
   return [sql.readByTags, after, end, types, categories, firstTag, JSON.stringify(otherTags), most]
 }
 
-/** Several items of a query in one order, each row once. */
-function merged(parts: readonly Part[], scannedTo: number): readonly EventRow[] {
-  if (parts.length === 1) return (parts[0] as Part).rows
+/** Several items of a query in one order, each row once, up to where all items were scanned or the page is full. */
+function merged(parts: readonly Part[], after: number, limit: number): Part {
+  const scannedTo = Math.max(after, Math.min(...parts.map((part) => part.scannedTo)))
+  if (parts.length === 1) return { rows: (parts[0] as Part).rows, scannedTo }
   const byPosition = new Map<number, EventRow>()
   for (const { rows } of parts)
     for (const row of rows) if (row.position <= scannedTo) byPosition.set(row.position, row)
-  return [...byPosition.values()].sort((one, other) => one.position - other.position)
+  const inOrder = [...byPosition.values()].sort((one, other) => one.position - other.position)
+  const rows = inOrder.slice(0, limit)
+  return { rows, scannedTo: rows.length < inOrder.length ? (rows.at(-1)?.position ?? after) : scannedTo }
 }
 
 /** One page: all at once where no event is large, else row by row up to a bound in bytes. */
