@@ -1,0 +1,16 @@
+import { testConformance } from '../testing/index.ts'
+import { memory } from './index.ts'
+
+const noTransactions = 'a book in memory has no database to share with the caller'
+
+testConformance('memory', () => ({ store: memory() }), {
+  deviations: {
+    'what is appended within a transaction is there when it commits': noTransactions,
+    'what is appended within a transaction is gone when it rolls back': noTransactions,
+    'the joined log sees its own uncommitted events, keys and versions': noTransactions,
+    'an inline step that throws within a transaction takes back only its own append': noTransactions,
+    'what is no open transaction on this book is refused': noTransactions,
+    'a store that is closed refuses to be used, with BOOK_CLOSED':
+      'closing releases nothing: the book lives as long as the value that memory() returned',
+  },
+})

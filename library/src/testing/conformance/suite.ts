@@ -1,0 +1,37 @@
+import { appending } from './append.ts'
+import { bytes } from './bytes.ts'
+import { callerTransactions } from './caller-transactions.ts'
+import type { ConformanceGroup } from './case.ts'
+import { conditions } from './conditions.ts'
+import { eventIds } from './event-ids.ts'
+import { expectedVersions } from './expected-versions.ts'
+import { findDocuments } from './find-documents.ts'
+import { hashes } from './hashes.ts'
+import { idempotency } from './idempotency.ts'
+import { inlineSteps } from './inline-steps.ts'
+import { persistence } from './persistence.ts'
+import { readModels } from './read-models.ts'
+import { readingLog } from './reading-log.ts'
+import { readingStreams } from './reading-streams.ts'
+import { snapshots } from './snapshots.ts'
+import { wakeUps } from './wake-ups.ts'
+
+/** Everything a store promises, as cases that can be run against any. */
+export const conformanceSuite: readonly ConformanceGroup[] = [
+  appending,
+  expectedVersions,
+  idempotency,
+  conditions,
+  eventIds,
+  readingStreams,
+  readingLog,
+  bytes,
+  hashes,
+  inlineSteps,
+  readModels,
+  findDocuments,
+  snapshots,
+  wakeUps,
+  callerTransactions,
+  persistence,
+]
