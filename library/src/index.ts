@@ -1,7 +1,36 @@
 /** Daybook: event sourcing for TypeScript. Stores are imported from `daybook/sqlite` and `daybook/memory`. */
-export { type Aggregate, type AggregateClass, type AnyAggregate, type Appliers, aggregate } from './core/aggregate.ts'
+
+export type { Appended, BookAppendOptions } from './book/appending.ts'
+export type { Book, StateAt } from './book/book.ts'
+export type { ExecuteOptions } from './book/commands.ts'
+export type { CompensationOptions, CompensationRefusal } from './book/compensation.ts'
+export type { Diagnostic } from './book/context.ts'
+export type { FollowerStatus } from './book/followers.ts'
+export type { AsOf } from './book/loading.ts'
+export { openBook } from './book/open-book.ts'
+export { type BookOptions, defineBook } from './book/options.ts'
+export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
+export type { Found, Freshness, ReadModel } from './book/read-model.ts'
+export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.ts'
+export type { Repository } from './book/repository.ts'
+export type { RetryPolicy } from './book/retrying.ts'
+export type { SnapshotPolicy } from './book/snapshotting.ts'
+export {
+  type Aggregate,
+  type AggregateClass,
+  type AnyAggregate,
+  type Appliers,
+  aggregate,
+} from './core/aggregate.ts'
 export type { AppendOptions, StreamAppend } from './core/append-request.ts'
-export { type AnyDecider, type Command, type Decider, type DeciderDefinition, decider, type StreamRef } from './core/decider.ts'
+export {
+  type AnyDecider,
+  type Command,
+  type Decider,
+  type DeciderDefinition,
+  decider,
+  type StreamRef,
+} from './core/decider.ts'
 export {
   appendTo,
   type BoundaryRef,
@@ -48,17 +77,3 @@ export type { AppendCondition, Query, QueryItem } from './core/query.ts'
 export { type Reaction, type ReactionContext, reaction } from './core/reaction.ts'
 export { CommandRefusedError, isRefusal, type Refusal, refuse } from './core/refusal.ts'
 export type { Schema } from './core/schema.ts'
-export type { Appended, BookAppendOptions } from './book/appending.ts'
-export type { Book, StateAt } from './book/book.ts'
-export type { ExecuteOptions } from './book/commands.ts'
-export type { Diagnostic } from './book/context.ts'
-export type { FollowerStatus } from './book/followers.ts'
-export type { AsOf } from './book/loading.ts'
-export { openBook } from './book/open-book.ts'
-export { type BookOptions, defineBook } from './book/options.ts'
-export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
-export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.ts'
-export type { Found, Freshness, ReadModel } from './book/read-model.ts'
-export type { Repository } from './book/repository.ts'
-export type { RetryPolicy } from './book/retrying.ts'
-export type { SnapshotPolicy } from './book/snapshotting.ts'

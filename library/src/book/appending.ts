@@ -1,4 +1,4 @@
-import type { AppendOutcome, KeyRecord } from '../core/append-plan.ts'
+import { type AppendOutcome, type KeyRecord, keyReused } from '../core/append-plan.ts'
 import {
   type AppendOptions,
   type AppendRequest,
@@ -72,4 +72,17 @@ export async function repeated(log: LogReader, record: KeyRecord): Promise<Appen
     after = page.scannedTo
   }
   return { events, position: lastPosition, isRepeat: true }
+}
+
+/** What a key led to before, if it was used; throws `IDEMPOTENCY_KEY_REUSED` when it was used with other content. */
+export async function findRepeat(
+  context: BookContext,
+  log: LogReader,
+  key: string | undefined,
+  content: string,
+): Promise<Appended | undefined> {
+  const record = key === undefined ? undefined : await log.findKey(key)
+  if (record === undefined) return undefined
+  if (record.fingerprint !== context.preparation.fingerprint(content)) throw keyReused(record)
+  return repeated(log, record)
 }

@@ -17,6 +17,7 @@ import type { Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
 import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
+import { type CompensationOptions, compensate } from './compensation.ts'
 import { logFor } from './context.ts'
 import { type AnyDecision, executeDecision } from './decisions.ts'
 import type { FollowerStatus, Followers } from './followers.ts'
@@ -144,6 +145,37 @@ export class Book implements AsyncDisposable {
     options: ExecuteOptions = {},
   ): Promise<Outcome<unknown, RecordedEvent, Refusal>> {
     return this.#execute(commandOf(this.decider(category), id, name, input), options)
+  }
+
+  /**
+   * Takes back the event at a version, by the compensating events of the decider's `compensate`. Refused when it has
+   * been taken back already, or cannot be.
+   */
+  undo<State>(
+    decider: AnyDecider & { readonly [stateOf]?: State },
+    id: string,
+    options: CompensationOptions,
+  ): Promise<Outcome<State, RecordedEvent, Refusal>> {
+    return this.#compensate(decider, id, 'undo', options)
+  }
+
+  /** Reinstates an event that was taken back, by appending its data once more. Refused when it was not. */
+  redo<State>(
+    decider: AnyDecider & { readonly [stateOf]?: State },
+    id: string,
+    options: CompensationOptions,
+  ): Promise<Outcome<State, RecordedEvent, Refusal>> {
+    return this.#compensate(decider, id, 'redo', options)
+  }
+
+  async #compensate<State>(
+    decider: AnyDecider,
+    id: string,
+    action: 'undo' | 'redo',
+    options: CompensationOptions,
+  ): Promise<Outcome<State, RecordedEvent, Refusal>> {
+    const outcome = await compensate(this.#open(), this.#registered(decider.definition), id, action, options)
+    return outcome as Outcome<State, RecordedEvent, Refusal>
   }
 
   /** The state of one subject: now, or as of a version, position or time. */

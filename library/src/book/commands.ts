@@ -2,11 +2,12 @@ import { type AppendRequest, type EncodedEvent, prepareAppend } from '../core/ap
 import { type Command, eventsDecided } from '../core/decider.ts'
 import { DaybookError, isConflict } from '../core/errors.ts'
 import type { NewEvent, RecordedEvent } from '../core/event.ts'
+import type { Fold } from '../core/fold.ts'
 import type { LogReader } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
 import type { EventRow } from '../core/row-hash.ts'
-import { type BookAppendOptions, repeated, submit } from './appending.ts'
+import { type BookAppendOptions, findRepeat, submit } from './appending.ts'
 import { type BookContext, logFor } from './context.ts'
 import { foldRows, type Loaded, type StateLoader } from './loading.ts'
 import type { AnyOutcome } from './outcome.ts'
@@ -65,25 +66,33 @@ export async function earlierOutcome(
   command: AnyCommand,
   options: ExecuteOptions,
 ): Promise<AnyOutcome | undefined> {
-  if (options.idempotencyKey === undefined) return undefined
-  const record = await log.findKey(options.idempotencyKey)
-  if (record === undefined) return undefined
-  if (record.fingerprint !== parts.context.preparation.fingerprint(contentOf(command))) {
-    const key = JSON.stringify(record.key)
-    throw new DaybookError(
-      'IDEMPOTENCY_KEY_REUSED',
-      `the idempotency key ${key} was used before with other content`,
-      {
-        key: record.key,
-        firstPosition: record.firstPosition,
-      },
-    )
-  }
-  const { events, position } = await repeated(log, record)
-  const past = await parts.loader.loadAsOf(log, command.decider.fold, streamOf(command), {
-    atPosition: position,
-  })
-  return { ...outcomeOf(past, events), isRepeat: true } as AnyOutcome
+  const { decider } = command
+  return earlierOf(
+    parts,
+    log,
+    { fold: decider.fold, stream: streamOf(command), content: contentOf(command) },
+    options,
+  )
+}
+
+/** What a key stands for: one stream, folded in one way, and the content that a repeat must share. */
+export interface RepeatSubject {
+  readonly fold: Fold
+  readonly stream: string
+  readonly content: string
+}
+
+/** The first outcome of a key: its events, and the state as it was right after them. */
+export async function earlierOf(
+  parts: CommandParts,
+  log: LogReader,
+  { fold, stream, content }: RepeatSubject,
+  options: ExecuteOptions,
+): Promise<AnyOutcome | undefined> {
+  const first = await findRepeat(parts.context, log, options.idempotencyKey, content)
+  if (first === undefined) return undefined
+  const past = await parts.loader.loadAsOf(log, fold, stream, { atPosition: first.position })
+  return { ...outcomeOf(past, first.events), isRepeat: true } as AnyOutcome
 }
 
 /** Runs one command in the caller's own transaction, whose lock makes a conflict impossible once it holds. */

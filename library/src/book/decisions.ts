@@ -1,12 +1,12 @@
 import { type AppendRequest, prepareAppend, type StreamAppend } from '../core/append-request.ts'
 import { type DecisionDefinition, type ReadRef, type Write, writesDecided } from '../core/decision.ts'
-import { DaybookError, isConflict } from '../core/errors.ts'
+import { isConflict } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze } from '../core/fold.ts'
 import type { LogReader } from '../core/ports/store.ts'
 import { matchesQuery } from '../core/query.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
-import { type Appended, appendedFrom, repeated, submit } from './appending.ts'
+import { type Appended, appendedFrom, findRepeat, submit } from './appending.ts'
 import type { CommandParts, ExecuteOptions } from './commands.ts'
 import { logFor } from './context.ts'
 import { foldQuery } from './loading.ts'
@@ -122,17 +122,8 @@ async function earlierDecision(
   content: string,
   options: ExecuteOptions,
 ): Promise<AnyOutcome | undefined> {
-  if (options.idempotencyKey === undefined) return undefined
-  const record = await log.findKey(options.idempotencyKey)
-  if (record === undefined) return undefined
-  if (record.fingerprint !== parts.context.preparation.fingerprint(content)) {
-    throw new DaybookError(
-      'IDEMPOTENCY_KEY_REUSED',
-      `the idempotency key ${JSON.stringify(record.key)} was used before with other content`,
-      { key: record.key, firstPosition: record.firstPosition },
-    )
-  }
-  const appended = await repeated(log, record)
+  const appended = await findRepeat(parts.context, log, options.idempotencyKey, content)
+  if (appended === undefined) return undefined
   const reads = await readAll(parts, log, refs, options.transaction, appended.position)
   return {
     ...outcomeOf(reads, { ...appended, events: [] }),

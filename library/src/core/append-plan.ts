@@ -221,10 +221,14 @@ class Planning {
 
 function repeatOf(held: KeyRecord, request: AppendRequest): AppendOutcome {
   if (held.fingerprint === request.key?.fingerprint) return { kind: 'repeated', record: held }
-  const error = new DaybookError(
+  return { kind: 'refused', error: keyReused(held) }
+}
+
+/** The error of a key that was used before with other content. */
+export function keyReused({ key, firstPosition }: KeyRecord): DaybookError {
+  return new DaybookError(
     'IDEMPOTENCY_KEY_REUSED',
-    `the idempotency key ${JSON.stringify(held.key)} was used before with other content (position ${held.firstPosition})`,
-    { key: held.key, firstPosition: held.firstPosition },
+    `the idempotency key ${JSON.stringify(key)} was used before with other content (position ${firstPosition})`,
+    { key, firstPosition },
   )
-  return { kind: 'refused', error }
 }

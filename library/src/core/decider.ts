@@ -9,7 +9,7 @@ import {
   type RecordedEvent,
   type RecordedEventOf,
 } from './event.ts'
-import { type Fold, valueFold } from './fold.ts'
+import { type EvolveFunction, type Fold, functionsOf, valueFold } from './fold.ts'
 import { printable } from './limits.ts'
 import { legalCategory, streamName } from './names.ts'
 import type { Refusal } from './refusal.ts'
@@ -35,12 +35,26 @@ export type Commands<Definitions, State> = {
   readonly [name: string]: (state: State, input: never) => Decided<Definitions>
 }
 
+/**
+ * How to take an event's effect back: given the state now and the event's data, the compensating events, or a
+ * refusal. Events themselves are never changed or deleted.
+ */
+export type Compensate<Definitions, State> = {
+  readonly [Type in keyof Definitions & string]?: (
+    state: State,
+    data: DataOutput<Definitions[Type]>,
+    event: RecordedEvent<Type, DataOutput<Definitions[Type]>>,
+  ) => Decided<Definitions>
+}
+
 /** What a decider is defined by. */
 export interface DeciderOptions<Definitions, State, CommandSet> {
   readonly events: EventSet<Definitions>
   readonly initialState: State
   readonly evolve: Evolve<Definitions, State>
   readonly commands: CommandSet
+  /** Which events `book.undo` can take back, and how. */
+  readonly compensate?: Compensate<Definitions, State>
   /** Raise it when states must be folded anew though no function here changed, e.g. one they call. Default 1. */
   readonly stateVersion?: number
 }
@@ -103,6 +117,7 @@ export interface DeciderDefinition {
   readonly fold: Fold
   readonly events: ReadonlyMap<string, EventDefinition>
   readonly commands: ReadonlyMap<string, (state: unknown, input: unknown) => unknown>
+  readonly compensate: ReadonlyMap<string, EvolveFunction>
 }
 
 const reserved = new Set(['definition', 'stream'])
@@ -124,6 +139,7 @@ export function decider<Definitions, State, CommandSet extends Commands<Definiti
     fold: valueFold(category, options.initialState, options.evolve, options.stateVersion ?? 1),
     events: options.events[definitionsOf],
     commands: commandsOf(category, options.commands),
+    compensate: functionsOf(category, options.compensate ?? {}),
   }
   const made: { [key: string]: unknown } = {
     definition,

@@ -4,7 +4,7 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { z } from 'zod'
 import {
-  accepted,
+  type accepted,
   aggregate,
   appendTo,
   type Book,
@@ -38,7 +38,7 @@ const account = decider('account', {
     MoneyDeposited: (state, { cents }) => ({ ...state, cents: state.cents + cents }),
     MoneyWithdrawn: (state, { cents }, { version }) => ({
       ...state,
-      cents: state.cents - cents - 0 * version,
+      cents: state.cents - cents * Math.sign(version),
     }),
   },
   commands: {
