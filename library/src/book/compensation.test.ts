@@ -74,7 +74,8 @@ test('an undo repeated with its key has one effect, and two at once take the eve
   const undo = (idempotencyKey?: string) =>
     book.undo(account, '1', { version: 1, ...correction, ...(idempotencyKey ? { idempotencyKey } : {}) })
   const both = await Promise.all([undo(), undo()])
-  assert.deepEqual(both.map(({ refused }) => refused?.reason).sort(), ['AlreadyUndone', undefined])
+  const reasons = both.map(({ refused }) => refused?.reason)
+  assert.deepEqual(new Set(reasons), new Set([undefined, 'AlreadyUndone']))
   accepted(await book.redo(account, '1', { version: 1, ...correction }))
   const first = accepted(await undo('key-1'))
   const repeat = accepted(await undo('key-1'))
