@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { openBook } from 'daybook'
+import { balances } from '../bank.ts'
+import type { BankLog } from '../bank-log.ts'
+import { arrays, openBare } from '../bare-log.ts'
+import { type Benchmark, bothStores, type Setting } from '../benchmark.ts'
+import { figure, perSecond, type Side, sideBySide } from '../measuring.ts'
+import { check } from '../self-check.ts'
+
+/** From an empty read model to the head of a long log; against one transaction and one upsert for each event. */
+export const rebuild: Benchmark = {
+  name: 'rebuild',
+  stores: bothStores,
+  run: (setting) => rebuilding('rebuild', setting, 1),
+}
+
+/** As above, against one upsert for each event in transactions of 1,000. */
+export const rebuildVersusBatches: Benchmark = {
+  name: 'rebuild-vs-batched-upsert',
+  stores: ['sqlite'],
+  run: (setting) => rebuilding('rebuild-vs-batched-upsert', setting, 1_000),
+}
+
+let lastVersion = 0
+
+async function rebuilding(name: string, setting: Setting, eventsPerTransaction: number) {
+  const log = await setting.bankLogs.of(setting.store)
+  const product: Side = () => {
+    const projection = balances(++lastVersion)
+    return perSecond(log.events, async () => {
+      const book = await openBook({ store: log.store, projections: [projection] })
+      const read = book.read(projection)
+      const document = await read.get('1999', { notBefore: log.events, timeoutMs: 600_000 })
+      const count = await read.count()
+      await book.close()
+      const expected = log.events / 2_000 - 1
+      check(count === 2_000, `the read model has ${count} documents`)
+      check(
+        document?.movements === expected,
+        `a document has ${document?.movements} movements, not ${expected}`,
+      )
+    })
+  }
+  const path = join(setting.folder, `${name}-bare.db`)
+  const bare = setting.store === 'memory' ? undefined : bareRebuilding(log, path, eventsPerTransaction)
+  return [figure(name, setting, 'events/s', await sideBySide(setting.rounds, product, bare))]
+}
+
+type BareCells = readonly [number, string, string, string]
+
+/**
+ * The row changed by SQL, with the checkpoint, so many events to a transaction. Of a part of the log where each event
+ * has its own transaction, since it would take minutes. Not flushed at every commit, as the product's are not.
+ */
+function bareRebuilding(log: BankLog, path: string, eventsPerTransaction: number): Side {
+  const events = eventsPerTransaction === 1 ? log.events / 10 : log.events
+  return async () => {
+    const source = openBare(log.path)
+    const model = openBare(path)
+    const project = rowByRow(source, model, eventsPerTransaction)
+    const rate = await perSecond(events, async () => project(events))
+    const count = model.prepare('SELECT count(*) AS count FROM balances').get()?.count
+    check(count === 2_000, `the baseline's read model has ${count} documents`)
+    source.close()
+    model.close()
+    return rate
+  }
+}
+
+function rowByRow(source: DatabaseSync, model: DatabaseSync, eventsPerTransaction: number) {
+  model.exec(`
+    PRAGMA synchronous = NORMAL;
+    DROP TABLE IF EXISTS balances;
+    DROP TABLE IF EXISTS checkpoint;
+    CREATE TABLE balances (key TEXT NOT NULL PRIMARY KEY, cents INTEGER NOT NULL, movements INTEGER NOT NULL) STRICT;
+    CREATE INDEX balances_cents ON balances (cents, key);
+    CREATE TABLE checkpoint (position INTEGER NOT NULL) STRICT;
+    INSERT INTO checkpoint VALUES (0)`)
+  const begin = model.prepare('BEGIN IMMEDIATE')
+  const commit = model.prepare('COMMIT')
+  const move = model.prepare('UPDATE checkpoint SET position = ?')
+  const upsert = model.prepare(`
+    INSERT INTO balances VALUES (?, ?, 1)
+    ON CONFLICT (key) DO UPDATE SET cents = cents + excluded.cents, movements = movements + 1`)
+  const page = arrays(
+    source,
+    `SELECT position, stream, type, data FROM event WHERE position > ? ORDER BY position LIMIT 1000`,
+  )
+  return (events: number): void => {
+    for (let after = 0; after < events; ) {
+      const rows = page.all(after) as unknown[] as BareCells[]
+      for (const [position, stream, type, data] of rows) {
+        if ((position - 1) % eventsPerTransaction === 0) begin.run()
+        const key = stream.slice(stream.indexOf('-') + 1)
+        const { cents } = JSON.parse(data) as { readonly cents: number }
+        if (type === 'MoneyDeposited') upsert.run(key, cents)
+        else if (type === 'MoneyWithdrawn') upsert.run(key, -cents)
+        after = position
+        if (position % eventsPerTransaction !== 0) continue
+        move.run(position)
+        commit.run()
+      }
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import type { Figure } from './benchmark.ts'
+
+/** What the embedded store is to reach on an ordinary machine of two cores. */
+interface Target {
+  readonly leastRatio?: number
+  readonly least?: number
+  readonly most?: number
+}
+
+const targets: { readonly [name: string]: Target } = {
+  'append-64': { leastRatio: 5 },
+  'append-64-vs-batch': { leastRatio: 0.67 },
+  'hot-stream-16': { leastRatio: 20 },
+  'load-10000': { most: 25 },
+  'load-10000-snapshot': { most: 1 },
+  'log-read': { least: 400_000 },
+  'log-read-batches': { least: 400_000 },
+  rebuild: { least: 400_000 },
+  'lag-p99': { most: 50 },
+}
+
+/** The target of a figure in words, and whether it is met; undefined where there is none. */
+export function targetOf({
+  name,
+  store,
+  value,
+  ratio,
+  unit,
+}: Figure): { readonly text: string; readonly isMet: boolean } | undefined {
+  const target = store === 'sqlite' ? targets[name] : undefined
+  if (target?.leastRatio !== undefined)
+    return { text: `ratio ≥ ${target.leastRatio}`, isMet: (ratio ?? 0) >= target.leastRatio }
+  if (target?.least !== undefined)
+    return { text: `≥ ${target.least.toLocaleString('en')} ${unit}`, isMet: value >= target.least }
+  if (target?.most !== undefined) return { text: `≤ ${target.most} ${unit}`, isMet: value <= target.most }
+  return undefined
+}
