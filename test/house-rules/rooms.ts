@@ -12,7 +12,7 @@ export const libraryRooms: Readonly<Record<string, Room>> = {
   'index.ts': { rooms: ['core', 'host', 'book', 'processing', 'evolution', 'proof', 'audit'] },
   core: { rooms: [] },
   host: { rooms: ['core'], modules: ['node:*'] },
-  book: { rooms: ['core', 'host', 'processing'] },
+  book: { rooms: ['core', 'host', 'processing', 'proof'] },
   processing: { rooms: ['core', 'host'] },
   evolution: { rooms: ['core'] },
   proof: { rooms: ['core'] },

@@ -15,6 +15,7 @@ import { streamName } from '../core/names.ts'
 import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
 import type { Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
+import { type Verification, type VerifyOptions, verifyLog } from '../proof/verify.ts'
 import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
 import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
 import { type CompensationOptions, compensate } from './compensation.ts'
@@ -216,6 +217,12 @@ export class Book implements AsyncDisposable {
   /** What the store tells of itself: settings, sizes, problems. */
   inspect(): Promise<StoreReport> {
     return this.#open().context.store.inspect()
+  }
+
+  /** Recomputes the whole log, and names the first position that is not as it was recorded. */
+  verify(options?: VerifyOptions): Promise<Verification> {
+    const { store, host } = this.#open().context
+    return verifyLog(store.log, host.sha256, options)
   }
 
   /** The decider of a category; throws `NOT_REGISTERED` naming those there are. */
