@@ -29,7 +29,7 @@ async function verifiedAfter(name: string, tampering: string): Promise<Verificat
   database.exec(tampering)
   database.close()
   await using book = await openBook({ store: sqlite(path, { readOnly: true }) })
-  return book.verify()
+  return await book.verify()
 }
 
 describe('verifying a log', () => {
