@@ -16,6 +16,8 @@ const synchronous: { readonly [durability in Durability]: string } = {
 
 /** SQLite itself waits this long for a lock, blocking the thread; beyond it we wait without blocking. */
 const blockingWaitMs = 5
+/** A reader is in nobody's way but while another process recovers the file after a crash, which takes milliseconds. */
+const readerWaitMs = 1_000
 
 /** A value of a row, in the order of the statement's columns. */
 export type Cell = string | number | null | Uint8Array
@@ -65,7 +67,8 @@ export interface ConnectionOptions {
 /** Opens a connection and its settings; throws coded errors. */
 export function connect({ path, name, durability, isReadOnly }: ConnectionOptions): Connection {
   try {
-    const database = new DatabaseSync(path, { timeout: blockingWaitMs, readOnly: isReadOnly })
+    const timeout = isReadOnly ? readerWaitMs : blockingWaitMs
+    const database = new DatabaseSync(path, { timeout, readOnly: isReadOnly })
     try {
       database.exec(sql.settings)
       database.exec(synchronous[durability])
@@ -79,22 +82,47 @@ export function connect({ path, name, durability, isReadOnly }: ConnectionOption
   }
 }
 
+/** How long to wait for a lock, and by which clock. */
+export interface Patience {
+  readonly name: string
+  readonly host: Host
+  readonly lockTimeoutMs: number
+}
+
+/**
+ * Runs work that needs a lock, again as long as somebody else holds it, without blocking the thread in between;
+ * throws `STORE_BUSY` when the time-out is over. Opening a connection needs one too, while another process turns on
+ * write-ahead logging or recovers the file.
+ */
+export async function whenFree<Result>(patience: Patience, work: () => Result): Promise<Result> {
+  const { name, host, lockTimeoutMs } = patience
+  const startMs = performance.now()
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      const waitedMs = performance.now() - startMs
+      if (!isBusy(error)) throw error
+      if (waitedMs >= lockTimeoutMs) throw busyFor(name, waitedMs, error)
+    }
+    await host.sleep(1 + host.random() * 4)
+  }
+}
+
 /**
  * A connection that writes: one transaction at a time in this process, `BEGIN IMMEDIATE` so that no other process
  * writes between what we read and what we insert.
  */
 export class Writer {
   readonly #options: ConnectionOptions
-  readonly #host: Host
-  readonly #lockTimeoutMs: number
+  readonly #patience: Patience
   readonly #mutex: Mutex
   #connection: Connection | undefined
   #isClosed = false
 
-  constructor(options: ConnectionOptions, host: Host, lockTimeoutMs: number, mutex: Mutex) {
+  constructor(options: ConnectionOptions, patience: Patience, mutex: Mutex) {
     this.#options = options
-    this.#host = host
-    this.#lockTimeoutMs = lockTimeoutMs
+    this.#patience = patience
     this.#mutex = mutex
   }
 
@@ -114,20 +142,12 @@ export class Writer {
     })
   }
 
-  async #begin(): Promise<Connection> {
-    this.#connection ??= connect(this.#options)
-    const startMs = performance.now()
-    for (;;) {
-      try {
-        this.#connection.run(sql.begin)
-        return this.#connection
-      } catch (error) {
-        const waitedMs = performance.now() - startMs
-        if (!isBusy(error)) throw error
-        if (waitedMs >= this.#lockTimeoutMs) throw busyFor(this.#options.name, waitedMs, error)
-      }
-      await this.#host.sleep(1 + this.#host.random() * 4)
-    }
+  #begin(): Promise<Connection> {
+    return whenFree(this.#patience, () => {
+      this.#connection ??= connect(this.#options)
+      this.#connection.run(sql.begin)
+      return this.#connection
+    })
   }
 
   #abandon(error: unknown): void {

@@ -29,6 +29,7 @@ export function translated(error: unknown, name: string): unknown {
 
 /** True when the write lock is taken by somebody else. */
 export function isBusy(error: unknown): boolean {
+  if (error instanceof DaybookError) return error.code === 'STORE_BUSY'
   return isSqliteError(error) && (error.errcode & 0xff) === 5
 }
 

@@ -5,7 +5,15 @@ import { integerWithin } from '../core/limits.ts'
 import { Mutex } from '../core/mutex.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { OpenStore, Store, StoreReport } from '../core/ports/store.ts'
-import { type Connection, type ConnectionOptions, connect, type Durability, Writer } from './connection.ts'
+import {
+  type Connection,
+  type ConnectionOptions,
+  connect,
+  type Durability,
+  type Patience,
+  Writer,
+  whenFree,
+} from './connection.ts'
 import { translated } from './errors.ts'
 import { SqliteLog } from './log.ts'
 import { migrate, migrations, readIdentity, schemaVersion } from './migrate.ts'
@@ -84,22 +92,21 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
   }
   // Log and read models have connections of their own, but only one writes at a time, in the order of asking.
   const mutex = new Mutex()
-  const writer = new Writer(options, host, lockTimeoutMs, mutex)
-  const derived = new Writer(
-    { ...options, durability: options.durability === 'never' ? 'never' : 'checkpoint' },
-    host,
-    lockTimeoutMs,
-    mutex,
-  )
-  if (!options.isReadOnly) {
-    await useWal(options, host, lockTimeoutMs)
-    await migrate(writer, name, host)
-  }
-  const reader = new Reader(options)
+  const patience: Patience = { name, host, lockTimeoutMs }
+  const writer = new Writer(options, patience, mutex)
+  const durability = options.durability === 'never' ? 'never' : 'checkpoint'
+  const derived = new Writer({ ...options, durability }, patience, mutex)
+  let reader: Reader | undefined
   try {
-    schemaVersion(reader.connection, name, migrations().length)
-    const identity = readIdentity(reader.connection)
-    const read = (): Connection => reader.connection
+    if (!options.isReadOnly) {
+      await whenFree(patience, () => useWal(options))
+      await migrate(writer, name, host)
+    }
+    const opened = await whenFree(patience, () => new Reader(options))
+    reader = opened
+    schemaVersion(opened.connection, name, migrations().length)
+    const identity = readIdentity(opened.connection)
+    const read = (): Connection => opened.connection
     const log = new SqliteLog({ name, host, identity, reader: read, writer })
     return {
       name,
@@ -107,16 +114,16 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
       log,
       snapshots: new SqliteSnapshots(read, derived, name),
       readModels: new SqliteReadModels(read, derived, name),
-      inspect: async () => inspect(reader.connection, options),
+      inspect: async () => inspect(read(), options),
       close: async () => {
         log.stopWatching()
-        reader.close()
+        opened.close()
         await derived.close()
         await writer.close()
       },
     }
   } catch (error) {
-    reader.close()
+    reader?.close()
     await writer.close()
     throw translated(error, name)
   }
@@ -144,30 +151,20 @@ class Reader {
 }
 
 /** Turns on write-ahead logging, which needs the file for itself for a moment; refuses to go on without it. */
-async function useWal(options: ConnectionOptions, host: Host, lockTimeoutMs: number): Promise<void> {
+function useWal(options: ConnectionOptions): void {
+  const { name } = options
   const connection = connect(options)
   try {
-    schemaVersion(connection, options.name, migrations().length)
-    for (const startMs = performance.now(); ; await host.sleep(5)) {
-      try {
-        const mode = String(connection.first(sql.useWal)?.[0])
-        if (mode === 'wal') return
-        throw new DaybookError(
-          'STORE_UNSAFE',
-          `${options.name}: the file system does not allow write-ahead logging (journal mode ${mode})`,
-          {
-            store: options.name,
-            setting: `journal_mode ${mode}`,
-          },
-        )
-      } catch (error) {
-        const problem = translated(error, options.name)
-        const isWaiting = problem instanceof DaybookError && problem.code === 'STORE_BUSY'
-        if (!isWaiting || performance.now() - startMs > lockTimeoutMs) throw problem
-      }
-    }
+    schemaVersion(connection, name, migrations().length)
+    const mode = String(connection.first(sql.useWal)?.[0])
+    if (mode === 'wal') return
+    throw new DaybookError(
+      'STORE_UNSAFE',
+      `${name}: the file system does not allow write-ahead logging (journal mode ${mode})`,
+      { store: name, setting: `journal_mode ${mode}` },
+    )
   } catch (error) {
-    throw translated(error, options.name)
+    throw translated(error, name)
   } finally {
     connection.database.close()
   }

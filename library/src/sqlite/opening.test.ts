@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, describe, it } from 'node:test'
+import { isDaybookError } from '../core/errors.ts'
+import { nodeHost } from '../host/node-host.ts'
+import { sqlite } from './index.ts'
+
+describe('opening while somebody else has the file for itself', () => {
+  let folder = ''
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'daybook-'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  // As another process does that turns on write-ahead logging or recovers the file after a crash.
+  function held(path: string): DatabaseSync {
+    const other = new DatabaseSync(path)
+    other.exec('BEGIN EXCLUSIVE')
+    return other
+  }
+
+  it('waits until the file is free', async () => {
+    const path = join(folder, 'free.db')
+    const other = held(path)
+    setTimeout(() => other.exec('ROLLBACK'), 60)
+    const store = await sqlite(path).open(nodeHost())
+    assert.equal((await store.log.head()).position, 0)
+    await store.close()
+    other.close()
+  })
+
+  it('gives up after lockTimeoutMs with STORE_BUSY', async () => {
+    const path = join(folder, 'held.db')
+    const other = held(path)
+    const opening = sqlite(path, { lockTimeoutMs: 30 }).open(nodeHost())
+    await assert.rejects(opening, (error) => isDaybookError(error, 'STORE_BUSY'))
+    other.close()
+  })
+})
