@@ -24,6 +24,8 @@ async function versionsThrough(
   for (;;) {
     const page = await book.readStream(stream, { ...slice, fromVersion, toVersion })
     assert.ok(page.rows.length <= (slice.limit ?? 1_000), `a page of ${page.rows.length} rows`)
+    const isWithin = page.rows.every(({ version }) => version >= fromVersion && version <= toVersion)
+    assert.ok(isWithin, `a page with versions outside of ${fromVersion} to ${toVersion}`)
     rows.push(...page.rows)
     if (page.isEnd) return rows.map((row) => row.version)
     const last = page.rows.at(-1)
