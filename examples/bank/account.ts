@@ -126,7 +126,7 @@ export const account = decider('account', {
     record: (state, movement: Movement) =>
       movement.type in movementSigns
         ? (mustBeOpen(state) ?? booked(state, movement))
-        : refuse('NoMovement', { type: movement.type }),
+        : refuse('NoMovement', { known: Object.keys(movementSigns) }),
 
     close: (state) => {
       if (state.cents !== 0) return refuse('BalanceNotZero', { cents: state.cents })

@@ -33,10 +33,27 @@ const reasons = {
 } as const
 
 /**
- * The commands that make a history, in its order: each account is opened before its first step and closed after its
- * last where it was. Idempotency keys follow from the source's own numbers, so a repeat has no second effect.
+ * Accounts that the bank closed though their amounts do not sum to 0, for what it rounded or lost on the way. The rule
+ * of closing holds for the import as well: they stay open, for somebody to adjust and close.
  */
-export function* bookingsOf({ accounts, steps }: History, source: string): Generator<Booking> {
+export function unbalancedClosings({ accounts, steps }: History) {
+  const sums = new Map<string, number>()
+  for (const { accountId, signedCents } of steps)
+    sums.set(accountId, (sums.get(accountId) ?? 0) + signedCents)
+  return new Set(
+    accounts.flatMap(({ accountId, closedOn }) =>
+      closedOn !== undefined && sums.get(accountId) !== 0 ? [accountId] : [],
+    ),
+  )
+}
+
+/**
+ * The commands that make a history, in its order: each account is opened before its first step and closed after its
+ * last where it was and can be. Idempotency keys follow from the source's own numbers, so a repeat has no second effect.
+ */
+export function* bookingsOf(history: History, source: string): Generator<Booking> {
+  const { accounts, steps } = history
+  const unbalanced = unbalancedClosings(history)
   const byId = new Map(accounts.map((one) => [one.accountId, one]))
   const lastSteps = new Map(steps.map((step) => [step.accountId, step]))
   const transfers = Map.groupBy(steps, (step) => step.transferId)
@@ -53,7 +70,8 @@ export function* bookingsOf({ accounts, steps }: History, source: string): Gener
       transferred.add(transferId)
       yield both(transfers.get(transferId) ?? [], holder, source)
     }
-    if (holder.closedOn !== undefined && lastSteps.get(accountId) === step) yield closing(holder, source)
+    const isLast = lastSteps.get(accountId) === step
+    if (isLast && holder.closedOn !== undefined && !unbalanced.has(accountId)) yield closing(holder, source)
   }
 }
 

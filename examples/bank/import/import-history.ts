@@ -2,7 +2,7 @@ import { openBook } from 'daybook'
 import { sqlite } from 'daybook/sqlite'
 import { bank } from '../bank.ts'
 import type { History } from '../pkdd/history.ts'
-import { bookingsOf } from './bookings.ts'
+import { bookingsOf, unbalancedClosings } from './bookings.ts'
 import { checkBook } from './check.ts'
 import { ImportFailure } from './failure.ts'
 import { Progress } from './progress.ts'
@@ -53,6 +53,11 @@ async function bookHistory(
   const before = [...known.values()].reduce((sum, { movements }) => sum + movements, 0)
   const progress = new Progress(history.steps.length, before, stderr)
   if (before > 0) stderr.write(`going on: ${before} transactions are in the book already\n`)
+  const unbalanced = unbalancedClosings(history)
+  if (unbalanced.size > 0)
+    stderr.write(
+      `closed by the bank with amounts that do not sum to 0, left open: ${[...unbalanced].join(', ')}\n`,
+    )
   const bookings = missing(bookingsOf(history, source), known)
   await runBookings(book, bookings, ({ steps }) => progress.add(steps), signal)
   progress.end()

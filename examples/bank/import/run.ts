@@ -24,7 +24,7 @@ export async function runBookings(
   let failure: unknown
   for (const booking of bookings) {
     if (failure !== undefined || signal.aborted) break
-    const before = booking.accountIds.map((id) => tails.get(id))
+    const before = booking.accountIds.map((id) => tails.get(id) ?? Promise.resolve())
     const running = Promise.all(before)
       .then(() => (failure === undefined ? runBooking(book, booking).then(() => onDone(booking)) : undefined))
       .catch((error: unknown) => {

@@ -1,0 +1,21 @@
+/**
+ * A teller who takes in coins until somebody pulls the plug: deposits 1.00 again and again, eight at a time, and says
+ * aloud which deposits the book has acknowledged. Run by the story, which kills it.
+ */
+import { accepted, openBook } from 'daybook'
+import { sqlite } from 'daybook/sqlite'
+import { account } from '../account.ts'
+import { bank } from '../bank.ts'
+
+const [file = '', accountId = ''] = process.argv.slice(2)
+const book = await openBook({ store: sqlite(file), ...bank })
+
+async function takeCoins() {
+  for (;;) {
+    const coin = { actor: 'teller-3', reason: 'a coin paid in' }
+    const { version, events } = accepted(await book.execute(account.deposit(accountId, { cents: 100 }), coin))
+    process.stdout.write(`${version} ${events[0]?.id}\n`)
+  }
+}
+
+await Promise.all(Array.from({ length: 8 }, takeCoins))
