@@ -70,7 +70,10 @@ export function needsOf(requests: readonly AppendRequest[]): AppendNeeds {
   for (const request of requests) {
     for (const { stream } of request.expectations) streams.add(stream)
     if (request.key !== undefined) keys.push(request.key.key)
-    for (const event of request.events) if (event.isIdGiven) ids.push(event.id)
+    for (const event of request.events) {
+      streams.add(event.stream)
+      if (event.isIdGiven) ids.push(event.id)
+    }
     conditions.push(...request.conditions)
   }
   return { streams: [...streams], keys: [...new Set(keys)], ids, conditions }

@@ -88,7 +88,13 @@ function condition(shape: ReadModelShape, column: string, operator: string, valu
       )
     }
   }
-  return { column, operator: known, value: value as ColumnCondition['value'] }
+  return { column, operator: known, value: wellFormed(value) as ColumnCondition['value'] }
+}
+
+/** Columns hold well-formed text, so they are compared with well-formed text. */
+function wellFormed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(wellFormed)
+  return typeof value === 'string' ? value.toWellFormed() : value
 }
 
 function declared(shape: ReadModelShape, column: string): void {

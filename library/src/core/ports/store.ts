@@ -62,7 +62,7 @@ export interface EventLog extends LogReader {
   append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
   /** The log as seen, and written to, from inside the caller's own open transaction. Throws `TRANSACTION_INVALID`, `UNSUPPORTED`. */
   within(transaction: unknown): EventLog
-  /** Calls back, after commit, when there may be new events: a hint, never a promise. Returns how to stop. */
+  /** Calls back, after commit, when there may be new events: a hint, never a promise. Must not throw. Returns how to stop. */
   onAppended(listener: () => void): () => void
 }
 
