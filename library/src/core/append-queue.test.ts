@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AppendOutcome } from './append-plan.ts'
+import { AppendQueue, isStoreFault } from './append-queue.ts'
+import type { AppendRequest } from './append-request.ts'
+import { DaybookError } from './errors.ts'
+
+function request(key: string, events = 1, bytes = 10): AppendRequest {
+  const event = {
+    stream: 'a-1',
+    type: 'T',
+    schemaVersion: 1,
+    id: '',
+    isIdGiven: false,
+    data: '{}',
+    metadata: '{}',
+  }
+  return {
+    events: Array.from({ length: events }, () => ({ ...event, tags: [] })),
+    expectations: [],
+    conditions: [],
+    key: { key, fingerprint: '' },
+    bytes,
+  }
+}
+
+/** A store that notes its batches; `fails` says which of them it refuses as a whole. */
+function noting(fails: (keys: string) => unknown = () => undefined, bounds = { events: 10, bytes: 100 }) {
+  const batches: string[] = []
+  let head = 0
+  const queue = new AppendQueue(
+    {
+      commit: async (requests) => {
+        const keys = requests.map(({ key }) => key?.key).join('')
+        batches.push(keys)
+        const error = fails(keys)
+        if (error !== undefined) throw error
+        return requests.map((): AppendOutcome => ({ kind: 'appended', rows: [], head: ++head }))
+      },
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    },
+    bounds,
+  )
+  return { queue, batches }
+}
+
+test('appends that start together share a transaction, in their order; later ones share the next', async () => {
+  const { queue, batches } = noting()
+  const first = [queue.append(request('a')), queue.append(request('b'))]
+  await Promise.all(first)
+  await Promise.all([queue.append(request('c')), queue.append(request('d'))])
+  assert.deepEqual(batches, ['ab', 'cd'])
+})
+
+test('a batch is bounded by events and bytes; a larger request goes alone', async () => {
+  const { queue, batches } = noting()
+  const sizes = [
+    ['a', 6, 10],
+    ['b', 4, 10],
+    ['c', 1, 10],
+    ['d', 1, 95],
+    ['e', 500, 10],
+    ['f', 1, 10],
+  ] as const
+  await Promise.all(sizes.map(([key, events, bytes]) => queue.append(request(key, events, bytes))))
+  assert.deepEqual(batches, ['ab', 'c', 'd', 'e', 'f'])
+})
+
+test('requests given together stay in one transaction and get their own outcomes', async () => {
+  const { queue, batches } = noting()
+  const [together, alone] = await Promise.all([
+    queue.appendTogether([request('a', 8), request('b', 8)]),
+    queue.append(request('c')),
+  ])
+  assert.deepEqual(batches, ['ab', 'c'])
+  assert.deepEqual(
+    [...together, alone].map((outcome) => outcome.kind === 'appended' && outcome.head),
+    [1, 2, 3],
+  )
+})
+
+test('when what one request carries fails the batch, each is tried alone', async () => {
+  const { queue, batches } = noting((keys) => (keys.includes('b') ? new Error('poison') : undefined))
+  const settled = await Promise.allSettled(['a', 'b', 'c'].map((key) => queue.append(request(key))))
+  assert.deepEqual(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  assert.deepEqual(batches, ['abc', 'a', 'b', 'c'])
+})
+
+test('a fault of the store fails the batch at once, and the next batch is tried again', async () => {
+  let isFull = true
+  const { queue, batches } = noting(() => (isFull ? new DaybookError('STORE_FULL', 'full') : undefined))
+  const settled = await Promise.allSettled(['a', 'b'].map((key) => queue.append(request(key))))
+  assert.deepEqual(
+    settled.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  isFull = false
+  await queue.append(request('c'))
+  assert.deepEqual(batches, ['ab', 'c'])
+  assert.equal(isStoreFault(new DaybookError('STORE_BUSY', 'busy')), true)
+  assert.equal(isStoreFault(new DaybookError('PROJECTION_FAILED', 'no')), false)
+})
+
+test('it is drained when everything queued meanwhile is settled, also after errors', async () => {
+  const { queue, batches } = noting((keys) => (keys === 'a' ? new Error('no') : undefined))
+  const first = queue.append(request('a')).catch(() => queue.append(request('b')))
+  await queue.drained()
+  assert.deepEqual(batches, ['a', 'b'])
+  await first
+  await queue.drained()
+})
