@@ -3,7 +3,7 @@
  * files. It begins a new book each time, in story.db beside this file.
  */
 import { existsSync, rmSync } from 'node:fs'
-import { relative } from 'node:path'
+import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { openBook } from 'daybook'
@@ -16,6 +16,8 @@ import { readPkddHistory } from './pkdd/read-history.ts'
 import * as chapters from './story/chapters.ts'
 import { bold, chapter, faint, good, say } from './story/stage.ts'
 
+const importer = fileURLToPath(new URL('import.ts', import.meta.url))
+const config = fileURLToPath(new URL('daybook.config.ts', import.meta.url))
 const ownFile = fileURLToPath(new URL('story.db', import.meta.url))
 
 /** A new book: the story's own file is replaced, a file that was named must not exist. */
@@ -61,18 +63,22 @@ async function tell(file: string, from: string | undefined) {
 
 function whatNext(file: string, id: string) {
   chapter('What to try next')
-  const options = `--config examples/bank/daybook.config.ts --store sqlite:${file}`
+  const options = `--config ${relative('.', config)} --store sqlite:${file}`
   const commands = [
-    [`npx daybook find balances ${options}`, 'query the read model'],
-    [`npx daybook state account ${id} --at-time 1993-12-31T23:59:59Z ${options}`, 'travel in time'],
+    ['query the read model', `npx daybook find balances --where 'cents>20000000' ${options}`],
+    ['travel in time', `npx daybook state account ${id} --at-time 1993-12-31T23:59:59Z ${options}`],
+    ['see who did what, and what it changed', `npx daybook history account-${id} ${options}`],
     [
-      'node examples/bank/import.ts --store sqlite:bank.db',
-      'import a longer history; kill it and run it again',
+      'import a longer history; press Ctrl-C, run it again',
+      `npx node ${relative('.', importer)} --store sqlite:bank.db`,
     ],
   ] as const
-  for (const [command, what] of commands) say(`${faint(`# ${what}`)}\n   ${command}`)
-  say(`The code is in examples/bank: begin with account.ts.`)
+  for (const [what, command] of commands) say(`${faint(`# ${what}`)}\n   ${command}`)
+  say(`The code is in ${dirname(relative('.', config)) || '.'}: begin with account.ts.`)
 }
+
+// A reader who has seen enough, as in `npm start | head`, is no failure.
+process.stdout.on('error', () => process.exit())
 
 try {
   const { values } = parseArgs({ options: { from: { type: 'string' }, file: { type: 'string' } } })
