@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import type { Book } from 'daybook'
+import { writeEvents } from '../event-output.ts'
+import { CommandFailure, exitCodes, failureFrom } from '../failures.ts'
+import { explained } from '../help.ts'
+import { deciderNamed, definitionsOf, openToWrite } from '../opening.ts'
+import type { Session, Tools } from '../session.ts'
+import { jsonText, valueText } from '../text.ts'
+import { jsonArgument } from '../values.ts'
+import { type WriteOptions, withWriteOptions, writeOptionsFrom } from '../write-options.ts'
+
+/** `daybook run`: a command of a decider. */
+export function addRun(program: Command, session: Session): void {
+  const command = explained(program.command('run <decider> <id> <command> [input]'), {
+    summary: 'run a command of a decider',
+    purpose:
+      'Loads the state, decides the command and appends its events; on a conflict once more on the newer state. Input is JSON, - reads it from standard input. A refusal is an answer: it is printed with its reason and facts, and the exit code is 3.',
+    examples: [
+      [`daybook run account 42 open '{"owner":"Ada","currency":"EUR"}'`, 'open an account'],
+      [`daybook run account 42 withdraw '{"cents":500}' --actor teller-7`, 'say who does it'],
+      [`daybook run account 42 withdraw '{"cents":500}' --idempotency-key req-9`, 'safe to repeat'],
+    ],
+  })
+  withWriteOptions(command).action((decider: string, id: string, name: string, input: string | undefined) =>
+    session.run((tools) => run(tools, [decider, id, name], input, command.opts<WriteOptions>())),
+  )
+}
+
+type Outcome = Awaited<ReturnType<Book['run']>>
+
+async function run(
+  tools: Tools,
+  [decider, id, name]: readonly [string, string, string],
+  input: string | undefined,
+  options: WriteOptions,
+): Promise<number | undefined> {
+  const { output } = tools
+  deciderNamed(await definitionsOf(tools), decider)
+  const given = await jsonArgument(tools.shell, input, 'input')
+  const write = writeOptionsFrom(options)
+  await using book = await openToWrite(tools)
+  let outcome: Outcome
+  try {
+    outcome = await book.run(decider, id, name, given, write)
+  } catch (error) {
+    throw thrown(error, `${decider}.${name}`, given)
+  }
+  const exitCode = outcome.refused === undefined ? undefined : exitCodes.refused[0]
+  if (output.form === 'json') {
+    await output.object(outcomeJson(outcome))
+    return exitCode
+  }
+  if (outcome.events.length > 0) {
+    await writeEvents(output, [outcome.events])
+    if (output.form === 'table') await output.line('')
+  }
+  await output.sheet(entriesOf(outcome))
+  if (outcome.isRepeat)
+    await output.note('This idempotency key was used before: this is the first outcome again.')
+  return exitCode
+}
+
+/** What a decider throws is a bug of it, or input it did not expect. */
+function thrown(error: unknown, command: string, input: unknown): unknown {
+  const { code, message, facts } = failureFrom(error)
+  if (code !== 'UNEXPECTED') return error
+  const hint =
+    input === undefined
+      ? 'The command was given no input: add it as JSON after the name of the command.'
+      : 'The command does not expect this input, or has a bug at that place. Nothing was appended.'
+  return new CommandFailure({ code, message: `the command ${command} threw: ${message}`, hint, facts }, error)
+}
+
+function outcomeJson({ refused, events, version, position, state, isRepeat }: Outcome): unknown {
+  if (refused === undefined) return { events, version, position, state, isRepeat }
+  const { reason, facts } = refused
+  return { refused: { reason, facts }, events, version, position, state, isRepeat }
+}
+
+function entriesOf({ refused, version, position, state, events }: Outcome): [string, string][] {
+  const stands: [string, string][] = [
+    ['version', String(version)],
+    ['position', String(position)],
+    ['state', jsonText(state)],
+  ]
+  if (refused === undefined) return events.length > 0 ? stands : [['decided', 'nothing to do'], ...stands]
+  const facts: [string, string][] = refused.facts === undefined ? [] : [['facts', jsonText(refused.facts)]]
+  return [['refused', valueText(refused.reason)], ...facts, ...stands]
+}

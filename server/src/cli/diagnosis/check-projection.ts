@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type AnyProjection, type BookOptions, errorRegistry, type FollowerStatus } from 'daybook'
+import { type Opening, openFollowing, openForStatus } from '../opening.ts'
+import { counted } from '../text.ts'
+import { type Finding, problem, problemFrom } from './finding.ts'
+
+/** How often to look whether a projection has caught up. */
+const lookMs = 20
+
+/**
+ * Finds out whether a projection is changed, stopped or behind. One that is behind is run for a while: only that tells
+ * a slow one from one that cannot go on.
+ */
+export async function checkProjection(
+  opening: Opening & { readonly signal: AbortSignal },
+  defined: BookOptions,
+  projection: AnyProjection,
+  timeoutMs: number,
+): Promise<Finding | undefined> {
+  try {
+    const before = await statusOf(opening, defined, projection)
+    if (before?.isChanged === true) return changed(projection)
+    if (before === undefined || before.behind === 0) return undefined
+    return await caughtUp(opening, defined, projection, timeoutMs)
+  } catch (error) {
+    if (opening.signal.aborted) throw error
+    return problemFrom(error)
+  }
+}
+
+async function statusOf(
+  opening: Opening,
+  defined: BookOptions,
+  projection: AnyProjection,
+): Promise<FollowerStatus | undefined> {
+  await using book = await openForStatus(opening, { ...defined, projections: [projection] })
+  const [status] = await book.status()
+  return status
+}
+
+async function caughtUp(
+  opening: Opening & { readonly signal: AbortSignal },
+  defined: BookOptions,
+  projection: AnyProjection,
+  timeoutMs: number,
+): Promise<Finding | undefined> {
+  await using book = await openFollowing(opening, defined, [projection])
+  const head = await book.head()
+  for (const startMs = performance.now(); ; await sleep(lookMs, undefined, { signal: opening.signal })) {
+    const [status] = await book.status()
+    if (status === undefined || status.position >= head) return undefined
+    const { subscription } = projection.definition
+    const facts = { projection: subscription, position: status.position, behind: status.behind }
+    if (status.state === 'stopped')
+      return problem(
+        'PROJECTION_FAILED',
+        `${subscription} has stopped: ${status.error}`,
+        hintOf('PROJECTION_FAILED'),
+        facts,
+      )
+    if (performance.now() - startMs < timeoutMs) continue
+    const message = `${subscription} is ${counted(status.behind, 'event')} behind, after it was run for ${timeoutMs / 1_000} s`
+    return problem(
+      'READ_MODEL_TIMEOUT',
+      message,
+      'See that the process that runs it is up, or give doctor a longer --timeout.',
+      facts,
+    )
+  }
+}
+
+function changed({ definition }: AnyProjection): Finding {
+  const message = `${definition.subscription} was changed without raising its version: what is stored is of other code`
+  return problem('PROJECTION_CHANGED', message, hintOf('PROJECTION_CHANGED'), {
+    projection: definition.subscription,
+  })
+}
+
+function hintOf(code: keyof typeof errorRegistry): string {
+  return errorRegistry[code].hint
+}

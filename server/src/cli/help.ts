@@ -1,0 +1,26 @@
+import type { Command } from 'commander'
+import { exitCodes } from './failures.ts'
+
+/** A command line and what it does. */
+export type Example = readonly [line: string, effect: string]
+
+/** What a command's help says beside its options. */
+export interface Explanation {
+  /** One line, for the list of commands. */
+  readonly summary: string
+  /** A sentence or two of purpose. */
+  readonly purpose: string
+  readonly examples: readonly Example[]
+}
+
+/** Gives a command its explanation. */
+export function explained(command: Command, { summary, purpose, examples }: Explanation): Command {
+  return command.summary(summary).description(purpose).addHelpText('after', helpAfter(examples))
+}
+
+/** Examples and exit codes, as they stand at the end of every help. */
+export function helpAfter(examples: readonly Example[]): string {
+  const shown = examples.map(([line, effect]) => `  # ${effect}\n  ${line}`)
+  const codes = Object.values(exitCodes).map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`)
+  return `\nExamples:\n${shown.join('\n')}\n\nExit codes:\n${codes.join('\n')}`
+}
