@@ -1,0 +1,177 @@
+/** T6: histories of 32 clients in four processes, with kills, time-outs and a lock held by somebody else. */
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openBook } from 'daybook'
+import { sqlite } from 'daybook/sqlite'
+import type { Written } from './accounts.ts'
+import { Child, type Message } from './child.ts'
+import { readFoundLog, unsoundness } from './found-log.ts'
+import { forgeriesOf } from './histories/forgeries.ts'
+import type { Action, Call, History, Outcome } from './histories/history.ts'
+import { violations } from './histories/linearizability.ts'
+import type { HistoryClientConfig } from './processes/history-client.ts'
+import { Random } from './random.ts'
+import { withScratch } from './scratch.ts'
+import {
+  type Control,
+  Failures,
+  type TortureOptions,
+  type TortureResult,
+  type TortureTest,
+} from './torture-test.ts'
+
+const processCount = 4
+const clientsPerProcess = 8
+const streams = ['account-a', 'account-b', 'account-c', 'account-d', 'account-e']
+
+export const linearizability: TortureTest = {
+  id: 'T6',
+  title: 'histories of 32 clients are linearizable per stream, positions follow real time',
+  run: runHistories,
+}
+
+async function runHistories(options: TortureOptions): Promise<TortureResult> {
+  const [histories, calls] = options.isQuick ? [2, 1_500] : [100, 10_000]
+  const failures = new Failures()
+  const tally = { calls: 0, events: 0, kills: 0, unanswered: 0, conflicts: 0 }
+  const forged = new Map<string, { seen: number; trials: number }>()
+  let done = 0
+  for (; done < histories && !options.signal.aborted; done++) {
+    const seed = `${options.seed}/T6/${done}`
+    const recorder = await withScratch('disk', (folder) => record(join(folder, 'book.db'), seed, calls))
+    const { history } = recorder
+    failures.add(`seed ${seed}`, [...recorder.problems, ...violations(history)])
+    tally.calls += history.calls.length
+    tally.events += history.log.length
+    tally.kills += recorder.kills
+    tally.unanswered += history.calls.filter(({ outcome }) => outcome === undefined).length
+    tally.conflicts += history.calls.filter(({ outcome }) => outcome?.kind === 'conflict').length
+    for (const [name, forgery] of forgeriesOf(history)) {
+      const { seen, trials } = forged.get(name) ?? { seen: 0, trials: 0 }
+      forged.set(name, { seen: seen + (violations(forgery).length > 0 ? 1 : 0), trials: trials + 1 })
+    }
+    options.progress(done + 1, histories)
+  }
+  const controls: Control[] = [...forged].map(([name, { seen, trials }]) => ({
+    sabotage: name,
+    // A forgery that got through once is as bad as one that always does.
+    seen: seen === trials ? seen : 0,
+    trials,
+  }))
+  return { trials: done, unit: 'histories', failures: failures.lines, controls, facts: tally }
+}
+
+/** Lets the clients loose on a new book; kills each process once, on the way, and starts another in its place. */
+async function record(path: string, seed: string, calls: number): Promise<Recorder> {
+  const recorder = new Recorder()
+  const random = new Random(seed)
+  // The book is there before its clients, so that a kill while it is made does not spoil the count of calls.
+  await (await openBook({ store: sqlite(path) })).close()
+  const share = calls / processCount
+  const hog = new LockHog(path, random)
+  await Promise.all(
+    Array.from({ length: processCount }, async (_, index) => {
+      const first = Math.round(share * (0.2 + 0.6 * random.next()))
+      for (const [life, most] of [first, share - first].entries()) {
+        const name = `p${index}.${life}`
+        const clients: HistoryClientConfig = {
+          path,
+          name,
+          clients: clientsPerProcess,
+          calls: life === 0 ? share : most,
+          streams,
+          lockTimeoutMs: 25,
+        }
+        await recorder.follow(clients, life === 0 ? most : Number.POSITIVE_INFINITY)
+      }
+    }),
+  )
+  await hog.stop()
+  recorder.finish(path)
+  return recorder
+}
+
+/** Somebody who now and then holds the write lock longer than the clients are ready to wait. */
+class LockHog {
+  #isStopped = false
+  readonly #running: Promise<void>
+
+  constructor(path: string, random: Random) {
+    this.#running = this.#run(new DatabaseSync(path, { timeout: 1 }), random)
+  }
+
+  async #run(database: DatabaseSync, random: Random): Promise<void> {
+    while (!this.#isStopped) {
+      await sleep(50 + random.next() * 250)
+      try {
+        database.exec('BEGIN IMMEDIATE')
+        await sleep(10 + random.next() * 40)
+        database.exec('ROLLBACK')
+      } catch {
+        // Somebody else has the lock, which is as good.
+      }
+    }
+    database.close()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#running
+  }
+}
+
+/** Writes the history down as the processes tell it. */
+class Recorder {
+  readonly problems: string[] = []
+  kills = 0
+  history: History = { calls: [], log: [] }
+  readonly #calls = new Map<string, Call>()
+  readonly #givenUp = new Set<string>()
+
+  /** Runs one process to its end, or kills it once it has made so many calls. */
+  async follow(config: HistoryClientConfig, killAfterCalls: number): Promise<void> {
+    let made = 0
+    const child = new Child('history-client', config, (message) => {
+      if (message.called !== undefined && ++made === killAfterCalls) child.kill()
+      this.#note(message)
+    })
+    const { code, signal } = await child.ended
+    if (signal === 'SIGKILL') this.kills++
+    else if (code !== 0) this.problems.push(`a client ended with ${code}: ${child.errors}`)
+  }
+
+  #note(message: Message): void {
+    if (typeof message.gaveUp === 'string') this.#givenUp.add(message.gaveUp)
+    if (typeof message.called === 'string') {
+      const id = message.called
+      const action = message.action as Action
+      const invokedAt = Number(message.at)
+      this.#calls.set(id, {
+        id,
+        action,
+        invokedAt,
+        returnedAt: Number.POSITIVE_INFINITY,
+        outcome: undefined,
+      })
+    }
+    if (typeof message.returned === 'string' && !this.#givenUp.has(message.returned)) {
+      const call = this.#calls.get(message.returned) as Call
+      const outcome = message.outcome as Outcome
+      this.#calls.set(call.id, { ...call, returnedAt: Number(message.at), outcome })
+    }
+  }
+
+  /** Adds what the log holds when all is over. */
+  finish(path: string): void {
+    const found = readFoundLog(path)
+    this.problems.push(...unsoundness(found))
+    const log = found.rows.map(({ position, stream, version, data }) => ({
+      position,
+      stream,
+      version,
+      call: (JSON.parse(data) as Written).op,
+    }))
+    this.history = { calls: [...this.#calls.values()], log }
+  }
+}
