@@ -21,7 +21,7 @@ after(() => rm(folder, { recursive: true, force: true }))
 /** How often an import is killed: on invented data, and on the real data, which takes longer. */
 const kills = Number(process.env.DAYBOOK_KILLS ?? 5)
 const realKills = Number(process.env.DAYBOOK_KILLS ?? 1)
-const invented = ['--seed', '3', '--accounts', '60', '--months', '20']
+const invented = ['--seed', '3', '--accounts', '40', '--months', '18']
 
 /** Starts an import of its own process; `interrupt` sends it a signal so long after it began to append. */
 async function runImport(args: readonly string[], interrupt?: { signal: NodeJS.Signals; afterMs: number }) {
@@ -97,7 +97,7 @@ test('Ctrl-C stops after what is under way and says how to go on; the next run d
   assert.equal(stopped.stdout, '')
   const finished = await runImport(args)
   assert.equal(finished.status, 0)
-  assert.match(finished.stdout, /transactions of 60 accounts are in .*interrupted\.db/)
+  assert.match(finished.stdout, /transactions of 40 accounts are in .*interrupted\.db/)
   assert.match(finished.stdout, /exact .* %/)
 })
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { openBook, type Projection } from 'daybook'
 import { memory } from 'daybook/memory'
 import { foldProjection } from 'daybook/testing'
@@ -18,8 +18,11 @@ async function filledBook() {
   return book
 }
 
+// Filled once: nothing here appends to it.
+const book = await filledBook()
+after(() => book.close())
+
 test('the read models are what anyone would add up from the history', async () => {
-  await using book = await filledBook()
   const freshness = { notBefore: await book.head() }
   const sums = new Map<string, number>()
   const days = new Map<string, { credits: number; creditCents: number; debits: number; debitCents: number }>()
@@ -60,7 +63,6 @@ test('the read models are what anyone would add up from the history', async () =
 })
 
 test('the transactions of an account are its steps, in order', async () => {
-  await using book = await filledBook()
   const [{ accountId } = { accountId: '' }] = history.accounts
   const own = history.steps.filter((step) => step.accountId === accountId)
   const found = await book.read(transactions).find({
@@ -76,7 +78,6 @@ test('the transactions of an account are its steps, in order', async () => {
 })
 
 test('stored read models equal a fold over the whole log', async () => {
-  await using book = await filledBook()
   const events = await book.readLog().toArray()
   const notBefore = await book.head()
   const check = async <Document, Columns>(projection: Projection<Document, Columns>) => {
@@ -90,15 +91,15 @@ test('stored read models equal a fold over the whole log', async () => {
 })
 
 test('corrections and overdrafts show; a correction downwards is a debit of its day', async () => {
-  await using book = await openBook({ store: memory(), ...bank })
+  await using corrected = await openBook({ store: memory(), ...bank })
   const on = (day: number) => ({ occurredAt: `1993-05-0${day}` })
-  await book.execute(account.open('1', { owner: 'Hana' }), on(1))
-  await book.execute(account.chargeFee('1', { cents: 10 }), on(2))
+  await corrected.execute(account.open('1', { owner: 'Hana' }), on(1))
+  await corrected.execute(account.chargeFee('1', { cents: 10 }), on(2))
   const correction = { reason: 'booked twice', operator: 'operator-7' }
-  await book.execute(account.adjust('1', { cents: 15, ...correction }), on(3))
-  await book.execute(account.adjust('1', { cents: -5, ...correction }), on(3))
-  const freshness = { notBefore: await book.head() }
-  assert.deepEqual(await book.read(balances).get('1', freshness), {
+  await corrected.execute(account.adjust('1', { cents: 15, ...correction }), on(3))
+  await corrected.execute(account.adjust('1', { cents: -5, ...correction }), on(3))
+  const freshness = { notBefore: await corrected.head() }
+  assert.deepEqual(await corrected.read(balances).get('1', freshness), {
     owner: 'Hana',
     status: 'open',
     cents: 0,
@@ -107,7 +108,7 @@ test('corrections and overdrafts show; a correction downwards is a debit of its 
     openedOn: '1993-05-01',
     lastMovedOn: '1993-05-03',
   })
-  assert.deepEqual(await book.read(dailySummaries).get('1993-05-03', freshness), {
+  assert.deepEqual(await corrected.read(dailySummaries).get('1993-05-03', freshness), {
     date: '1993-05-03',
     credits: 1,
     creditCents: 15,
