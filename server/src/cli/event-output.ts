@@ -6,7 +6,7 @@ import { jsonText, visible } from './text.ts'
 /** Events on a terminal: what fits. */
 const tableColumns: readonly Column<RecordedEvent>[] = [
   { title: 'Position', text: ({ position }) => String(position), isNumber: true },
-  { title: 'Recorded', text: ({ recordedAt }) => recordedAt },
+  { title: 'Recorded', text: ({ recordedAt }) => recordedAt, leastWidth: 24 },
   { title: 'Stream', text: ({ stream }) => visible(stream) },
   { title: 'Version', text: ({ version }) => String(version), isNumber: true },
   { title: 'Type', text: ({ type }) => visible(type) },

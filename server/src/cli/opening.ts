@@ -57,10 +57,10 @@ export async function openToWrite(opening: Opening): Promise<Book> {
   return open(opening, await definitionsOf(opening))
 }
 
-/** Opens a book to ask where its projections stand. */
-export async function openForStatus(opening: Opening, defined: BookOptions): Promise<Book> {
+/** Opens a book to ask what it tells of itself and where its projections stand; the answer says what a warning would. */
+export async function openForStatus(defined: BookOptions): Promise<Book> {
   requireBook(defined.store)
-  return open(opening, defined)
+  return openBook({ ...defined, follow: false, reactions: [], onDiagnostic: () => undefined })
 }
 
 /** Opens a book and brings some of its projections up to date as long as it is open. */
@@ -76,7 +76,8 @@ export async function openFollowing(
 /** Reactions have effects on the world: no command runs them. */
 function open({ output }: Opening, options: BookOptions, follow = false): Promise<Book> {
   const onDiagnostic = ({ kind, message }: Diagnostic): void => {
-    void output.warning(kind, message).catch(() => undefined)
+    // Whoever waits for a projection that stops is told by the failure.
+    if (kind !== 'projection-stopped') void output.warning(kind, message).catch(() => undefined)
   }
   return openBook({ ...options, follow, reactions: [], onDiagnostic })
 }

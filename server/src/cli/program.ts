@@ -47,13 +47,16 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
       await written(shell.stdout, told.join(''))
       return exitCodes.ok[0]
     }
-    return reported(output, usageFailure(error, told, program))
+    const isHelpAsked = error.code === 'commander.help' && output.form !== 'json'
+    if (!isHelpAsked) return reported(output, usageFailure(error, program))
+    await written(shell.stderr, told.join(''))
+    return exitCodes.usage[0]
   }
 }
 
 /** What commander says of a command line it does not understand, as a failure of ours. */
-function usageFailure(error: CommanderError, told: readonly string[], program: Command): Error {
-  if (error.code === 'commander.help') return usage(`no command given\n\n${told.join('').trimEnd()}`, '')
+function usageFailure(error: CommanderError, program: Command): Error {
+  if (error.code === 'commander.help') return usage('no command given')
   const [what = '', ...suggestions] = error.message.replace(/^error: /, '').split('\n')
   const nearest = suggestions.join(' ').replace(/^\(|\)$/g, '')
   const known = program.commands.map((command) => command.name()).join(', ')

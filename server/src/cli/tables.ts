@@ -7,7 +7,9 @@ export interface Column<Item> {
   /** The cell; lines below each other are kept on a terminal. */
   readonly text: (item: Item) => string
   readonly isNumber?: boolean
-  /** Goes on in the next line where it does not fit; other columns are cut. */
+  /** Never narrower than this, where its cells are as wide; default 8. Numbers are never cut. */
+  readonly leastWidth?: number
+  /** Goes on in the next line where it does not fit, at a space if there is one; other columns are cut. */
   readonly isWrapped?: boolean
 }
 
@@ -30,7 +32,6 @@ const noBorders = {
 }
 
 const gap = 2
-const leastWidth = 8
 
 /** A table that is printed page by page: columns grow with what they meet and never narrow again. */
 export class PagedTable<Item> {
@@ -58,12 +59,9 @@ export class PagedTable<Item> {
       colWidths: widths.map((width) => width + gap),
       colAligns: this.#columns.map(({ isNumber }) => (isNumber === true ? 'right' : 'left')),
     })
-    const wrap = this.#columns.map(({ isWrapped }) =>
-      isWrapped === true ? { wordWrap: true, wrapOnWordBoundary: false } : {},
-    )
     const heads = this.#isBegun ? [] : [this.#columns.map(({ title }) => title)]
     for (const cells of [...heads, ...rows])
-      table.push(cells.map((content, index) => ({ content, ...wrap[index] })))
+      table.push(cells.map((text, index) => this.#fitted(text, widths, index)))
     const lines = table
       .toString()
       .split('\n')
@@ -73,11 +71,17 @@ export class PagedTable<Item> {
     return `${lines.join('\n')}\n`
   }
 
+  #fitted(text: string, widths: readonly number[], index: number): string {
+    return this.#columns[index]?.isWrapped === true ? wrapped(text, widths[index] ?? 0) : text
+  }
+
   /** Widths that fit the terminal: the widest text columns give way first, numbers never. */
   #fittedWidths(): readonly number[] {
     const widths = [...this.#natural]
-    const gives = (index: number): boolean =>
-      this.#columns[index]?.isNumber !== true && (widths[index] ?? 0) > leastWidth
+    const gives = (index: number): boolean => {
+      const { isNumber, leastWidth = 8 } = this.#columns[index] ?? {}
+      return isNumber !== true && (widths[index] ?? 0) > leastWidth
+    }
     let excess = widths.reduce((sum, width) => sum + width + gap, -gap) - this.#terminalWidth
     for (; excess > 0; excess--) {
       const flexible = widths.map((width, index) => (gives(index) ? width : 0))
@@ -87,4 +91,29 @@ export class PagedTable<Item> {
     }
     return widths
   }
+}
+
+/** Text broken into lines of at most so many columns: after a space where there is one, else anywhere. */
+export function wrapped(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => brokenLine(line, width))
+    .join('\n')
+}
+
+function brokenLine(line: string, width: number): readonly string[] {
+  if (displayWidth(line) <= width) return [line]
+  const lines: string[] = []
+  let [start, space, used] = [0, 0, 0]
+  for (const { segment, index } of new Intl.Segmenter().segment(line)) {
+    used += displayWidth(segment)
+    if (used > width && index > start) {
+      const end = segment === ' ' ? index : space > start ? space : index
+      lines.push(line.slice(start, end))
+      start = line[end] === ' ' ? end + 1 : end
+      used = displayWidth(line.slice(start, index + segment.length))
+    }
+    if (segment === ' ') space = index
+  }
+  return start < line.length ? [...lines, line.slice(start)] : lines
 }

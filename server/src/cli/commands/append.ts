@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Appended, ExpectedVersion, NewEvent } from 'daybook'
 import { appendLines } from '../event-lines/append-lines.ts'
+import { requireFile } from '../event-lines/file-lines.ts'
 import { writeEvents } from '../event-output.ts'
 import { usage } from '../failures.ts'
 import { explained } from '../help.ts'
@@ -23,7 +24,8 @@ export function addAppend(program: Command, session: Session): void {
   const command = explained(program.command('append [stream] [type] [data]'), {
     summary: 'append an event, or a file of events',
     purpose:
-      'Appends an event to a stream; data is a JSON object, {} when left out, - reads it from standard input. Data is checked by the decider of the stream’s category where the configuration has one. With --file, appends one event a line, in the order of the file; a line is a JSON object such as {"stream":"account-42","type":"MoneyDeposited","data":{"cents":500}}, with tags, id, schemaVersion, expectedVersion, actor, reason, ip, correlationId, causationId, occurredAt, metadata or idempotencyKey besides where wanted.',
+      'Appends an event to a stream; data is a JSON object, {} when left out, and - reads it from standard input. Where the configuration has a decider of the stream’s category, its schemas check the data.\n\n' +
+      'With --file it appends an event for each line, in the order of the file. A line is a JSON object with stream, type and data; if wanted with tags, id, schemaVersion, expectedVersion, idempotencyKey, actor, reason, ip, correlationId, causationId, occurredAt and metadata. It stops at the first bad line: what stands before it is appended, and --from-line goes on from there. An idempotency key given for a file makes appending the file again harmless.',
     examples: [
       [`daybook append account-42 MoneyDeposited '{"cents":500}' --actor teller-7`, 'append one event'],
       [`daybook append account-42 AccountOpened '{"owner":"Ada"}' --expected-version none`, 'begin a stream'],
@@ -57,6 +59,7 @@ async function append(
     if (stream !== undefined) throw usage('give a stream and type, or --file, not both')
     if (tag !== undefined || expectedVersion !== 'any')
       throw usage('with --file, tags and expectedVersion stand in the lines')
+    requireFile(file)
     const defined = await definitionsOf(tools)
     await using book = await openToWrite(tools)
     await appendLines(tools, { book, defined, file, fromLine, write })

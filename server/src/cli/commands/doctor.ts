@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { checkProjection } from '../diagnosis/check-projection.ts'
 import { checkLog, checkStore } from '../diagnosis/check-store.ts'
 import type { Finding } from '../diagnosis/finding.ts'
@@ -27,7 +27,11 @@ export function addDoctor(program: Command, session: Session): void {
     ],
   })
   command
-    .option('--timeout <seconds>', 'run a projection that is behind for at most so long', seconds, 10_000)
+    .addOption(
+      new Option('--timeout <seconds>', 'run a projection that is behind for at most so long')
+        .argParser(seconds)
+        .default(10_000, '10'),
+    )
     .action(() => session.run((tools) => doctor(tools, command.opts<DoctorOptions>())))
 }
 

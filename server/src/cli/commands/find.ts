@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { AnyProjection, Book, ColumnType, Found, Projection, ReadModel } from 'daybook'
 import { type Conditions, conditionsFrom, orderFrom } from '../conditions.ts'
 import { writeDocument, writeDocuments } from '../document-output.ts'
@@ -47,7 +47,11 @@ export function addFind(program: Command, session: Session): void {
       'wait until the read model has folded this position too',
       wholeNumber(0),
     )
-    .option('--timeout <seconds>', 'wait at most so long for the read model', seconds, 60_000)
+    .addOption(
+      new Option('--timeout <seconds>', 'wait at most so long for the read model')
+        .argParser(seconds)
+        .default(60_000, '60'),
+    )
     .action((name: string, key: string | undefined) =>
       session.run((tools) => find(tools, name, key, command.opts<FindOptions>())),
     )

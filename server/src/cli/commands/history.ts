@@ -108,23 +108,14 @@ function isWanted(event: RecordedEvent, options: HistoryOptions): boolean {
 
 const tableColumns: readonly Column<Entry>[] = [
   { title: 'Version', text: ({ event }) => String(event.version), isNumber: true },
-  { title: 'Position', text: ({ event }) => String(event.position), isNumber: true },
-  {
-    title: 'When',
-    text: ({ event: { recordedAt, metadata } }) =>
-      metadata.occurredAt === undefined ? recordedAt : `${metadata.occurredAt}\nrecorded ${recordedAt}`,
-  },
-  { title: 'Who and why', text: ({ event: { metadata } }) => who(metadata), isWrapped: true },
-  { title: 'What', text: ({ event }) => `${visible(event.type)}\n${jsonText(event.data)}`, isWrapped: true },
-  {
-    title: 'Changed',
-    text: ({ changes }) => (changes === undefined ? '' : changes.map(changeText).join('\n') || 'nothing'),
-    isWrapped: true,
-  },
+  { title: 'Event', text: ({ event }) => happeningOf(event), isWrapped: true, leastWidth: 24 },
+  { title: 'Data', text: ({ event }) => fieldTexts(event.data).join('\n'), isWrapped: true },
+  { title: 'Changed', text: changedText, isWrapped: true },
 ]
 
 const lineColumns: readonly Column<Entry>[] = [
-  ...tableColumns.slice(0, 2),
+  { title: 'Version', text: ({ event }) => String(event.version) },
+  { title: 'Position', text: ({ event }) => String(event.position) },
   { title: 'Recorded', text: ({ event }) => event.recordedAt },
   { title: 'Occurred', text: ({ event }) => event.metadata.occurredAt ?? '' },
   { title: 'Type', text: ({ event }) => visible(event.type) },
@@ -134,10 +125,28 @@ const lineColumns: readonly Column<Entry>[] = [
   { title: 'Changes', text: ({ changes = [] }) => changes.map(changeText).join('; ') },
 ]
 
-function who({ actor, reason, ip }: RecordedEvent['metadata']): string {
-  return [actor, reason, ip === undefined ? undefined : `from ${ip}`]
-    .flatMap((part) => (part === undefined ? [] : [visible(part)]))
-    .join('\n')
+/** What, when, who and why, below each other. */
+function happeningOf({ type, position, recordedAt, metadata }: RecordedEvent): string {
+  const { occurredAt, actor, reason, ip } = metadata
+  const times = occurredAt === undefined ? [recordedAt] : [occurredAt, `recorded ${recordedAt}`]
+  const who = [
+    actor === undefined ? undefined : `by ${actor}`,
+    reason,
+    ip === undefined ? undefined : `from ${ip}`,
+  ]
+  const said = who.flatMap((part) => (part === undefined ? [] : [visible(part)]))
+  return [visible(type), ...times, ...said, `position ${position}`].join('\n')
+}
+
+function changedText({ changes }: Entry): string {
+  return changes === undefined ? '' : changes.map(changeText).join('\n') || 'nothing'
+}
+
+/** The fields of an event's data, one a line. */
+function fieldTexts(data: unknown): readonly string[] {
+  return Object.entries(data as { readonly [field: string]: unknown }).map(
+    ([field, value]) => `${visible(field)} ${jsonText(value)}`,
+  )
 }
 
 function changeText({ path, before, after }: FieldChange): string {

@@ -27,7 +27,7 @@ export function addProjections(program: Command, session: Session): void {
 async function projections(tools: Tools): Promise<void> {
   const { output } = tools
   const defined = await definitionsOf(tools)
-  await using book = await openForStatus(tools, defined)
+  await using book = await openForStatus(defined)
   const standings = await Promise.all((await book.status()).map((status) => standing(book, status)))
   const count = await output.list([standings], columns, jsonOf)
   if (count === 0) await output.note('The configuration has no projections.')
@@ -53,8 +53,9 @@ const columns: readonly Column<Standing>[] = [
   { title: 'Waiting', text: ({ lagMs }) => (lagMs === 0 ? '' : durationText(lagMs)), isNumber: true },
 ]
 
-function statusOf({ isChanged, behind }: FollowerStatus): string {
-  if (isChanged) return 'changed'
+function statusOf({ isChanged, position, behind }: FollowerStatus): string {
+  // At position 0 nothing is stored that could be of other code.
+  if (isChanged && position > 0) return 'changed'
   return behind === 0 ? 'current' : 'behind'
 }
 

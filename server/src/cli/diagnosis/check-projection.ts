@@ -18,9 +18,11 @@ export async function checkProjection(
   timeoutMs: number,
 ): Promise<Finding | undefined> {
   try {
-    const before = await statusOf(opening, defined, projection)
-    if (before?.isChanged === true) return changed(projection)
-    if (before === undefined || before.behind === 0) return undefined
+    const before = await statusOf(defined, projection)
+    if (before === undefined) return undefined
+    // At position 0 nothing is stored that could be of other code.
+    if (before.isChanged && before.position > 0) return changed(projection)
+    if (before.behind === 0) return undefined
     return await caughtUp(opening, defined, projection, timeoutMs)
   } catch (error) {
     if (opening.signal.aborted) throw error
@@ -29,11 +31,10 @@ export async function checkProjection(
 }
 
 async function statusOf(
-  opening: Opening,
   defined: BookOptions,
   projection: AnyProjection,
 ): Promise<FollowerStatus | undefined> {
-  await using book = await openForStatus(opening, { ...defined, projections: [projection] })
+  await using book = await openForStatus({ ...defined, projections: [projection] })
   const [status] = await book.status()
   return status
 }

@@ -18,7 +18,7 @@ export interface StoreCheck {
 export async function checkStore(opening: Opening, defined: BookOptions): Promise<StoreCheck> {
   try {
     await (await openToRead(opening, 'definitions')).close()
-    await using book = await openForStatus(opening, { ...defined, projections: [] })
+    await using book = await openForStatus({ ...defined, projections: [] })
     const { facts, problems } = await book.inspect()
     const findings = problems.map(({ code, message, hint }) => problem(code, message, hint))
     return { facts, findings: facts.isDurable === false ? [...findings, notDurable(defined)] : findings }

@@ -6,7 +6,7 @@ import type { Tools } from '../session.ts'
 import { counted, countText } from '../text.ts'
 import { appendEach, type BadLine, checkedBatch } from './batch-checker.ts'
 import { type EventLine, eventLine } from './event-line.ts'
-import { textLines } from './text-lines.ts'
+import { type FileLine, fileLines } from './file-lines.ts'
 
 /** What to append, where, and what goes with every line that does not say otherwise. */
 export interface LinesToAppend {
@@ -30,8 +30,8 @@ export async function appendLines(tools: Tools, work: LinesToAppend): Promise<vo
   const fileBytes = file === '-' ? undefined : statSync(file, { throwIfNoEntry: false })?.size
   await using progress = new Progress(shell, 'appending')
   try {
-    for await (const line of textLines(file, shell)) {
-      if (line.number < fromLine || line.text.trim() === '') continue
+    for await (const line of fileLines(file, shell)) {
+      if (line.number < fromLine) continue
       const isAppended = await appender.take(line)
       if (isAppended) progress.at(appender.events, appender.estimated(fileBytes))
     }
@@ -64,15 +64,16 @@ class LineAppender {
   }
 
   /** Takes a line; true when that filled a batch and it was appended. */
-  async take(text: Parameters<typeof eventLine>[0]): Promise<boolean> {
-    let line: EventLine
+  async take(from: FileLine): Promise<boolean> {
+    let line: EventLine | undefined
     try {
-      line = withDefaults(eventLine(text), this.#work.write)
+      line = eventLine(from)
     } catch (error) {
       await this.flush()
-      throw this.#stopped({ number: text.number, error })
+      throw this.#stopped({ number: from.number, error })
     }
-    this.#batch.push(line)
+    if (line === undefined) return false
+    this.#batch.push(withDefaults(line, this.#work.write))
     this.#bytes += line.bytes
     if (this.#batch.length < batchLines && this.#bytes < batchBytes) return false
     await this.flush()

@@ -1,7 +1,7 @@
 import type { BookAppendOptions, ExpectedVersion, Json, NewEvent } from 'daybook'
 import { usage } from '../failures.ts'
-import { parsedJson } from '../values.ts'
-import type { TextLine } from './text-lines.ts'
+import { decodedUtf8, parsedJson } from '../values.ts'
+import type { FileLine } from './file-lines.ts'
 
 /** One line of a file of events, understood. */
 export interface EventLine {
@@ -19,8 +19,10 @@ const known = ['stream', 'metadata', ...eventFields, ...metadataFields, ...other
 /** What `daybook read --json` prints besides; the log gives these anew. */
 const givenAnew = ['position', 'version', 'category', 'streamId', 'recordedAt']
 
-/** Reads a line; throws `USAGE` for what is no event. What the library checks is left to it. */
-export function eventLine({ number, text }: TextLine): EventLine {
+/** Reads a line, undefined for an empty one; throws `USAGE` for what is no event. What the library checks is left to it. */
+export function eventLine({ number, bytes }: FileLine): EventLine | undefined {
+  const text = decodedUtf8(bytes, 'the line')
+  if (text.trim() === '') return undefined
   const value = parsedJson(text, 'the line')
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw usage('the line is no JSON object')
@@ -36,7 +38,7 @@ export function eventLine({ number, text }: TextLine): EventLine {
     )
   return {
     number,
-    bytes: text.length,
+    bytes: bytes.length,
     stream: line.stream,
     event: { data: {}, ...picked(eventFields) } as NewEvent,
     options: { ...picked([...metadataFields, ...otherFields]), ...metadataOf(line.metadata) },

@@ -1,14 +1,14 @@
-import { createReadStream } from 'node:fs'
+import { accessSync, constants, createReadStream, statSync } from 'node:fs'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { CommandFailure } from '../failures.ts'
 import type { Shell } from '../shell.ts'
-import { decodedUtf8 } from '../values.ts'
 
 /** A line of a file. */
-export interface TextLine {
+export interface FileLine {
   /** 1, 2, 3 … */
   readonly number: number
-  readonly text: string
+  /** Without its line feed. */
+  readonly bytes: Uint8Array
 }
 
 const newline = 0x0a
@@ -17,20 +17,20 @@ const longestLineBytes = 128 * 1_048_576
 
 /**
  * The lines of a file, or of standard input for `-`. Only a line feed ends one: U+2028 and its like may stand inside
- * of JSON. Throws `FILE_FAILED`.
+ * of JSON.
  */
-export async function* textLines(file: string, { stdin, signal }: Shell): AsyncGenerator<TextLine> {
+export async function* fileLines(file: string, { stdin, signal }: Shell): AsyncGenerator<FileLine> {
   const source: Readable = file === '-' ? stdin : createReadStream(file)
   addAbortSignal(signal, source)
   let number = 0
   let rest: Uint8Array[] = []
   let restBytes = 0
-  const lineOf = (bytes: readonly Uint8Array[]): TextLine => {
-    number++
-    const text = decodedUtf8(Buffer.concat(bytes), `line ${number}`)
-    return { number, text: text.endsWith('\r') ? text.slice(0, -1) : text }
-  }
-  for await (const chunk of opened(source, file)) {
+  const lineOf = (pieces: readonly Uint8Array[]): FileLine => ({
+    number: ++number,
+    bytes: Buffer.concat(pieces),
+  })
+  for await (const piece of source) {
+    const chunk = piece as Uint8Array
     let start = 0
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       yield lineOf([...rest, chunk.subarray(start, end)])
@@ -45,15 +45,16 @@ export async function* textLines(file: string, { stdin, signal }: Shell): AsyncG
   if (restBytes > 0) yield lineOf(rest)
 }
 
-async function* opened(source: Readable, file: string): AsyncGenerator<Uint8Array> {
+/** Throws `FILE_FAILED` where a file cannot be read, before anything is done for it. */
+export function requireFile(file: string): void {
+  if (file === '-') return
+  const stats = statSync(file, { throwIfNoEntry: false })
+  if (stats === undefined) throw failed(file, 'it does not exist')
+  if (stats.isDirectory()) throw failed(file, 'it is a folder')
   try {
-    for await (const chunk of source) yield chunk as Uint8Array
+    accessSync(file, constants.R_OK)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ENOENT') throw failed(file, 'it does not exist', error)
-    if (code === 'EISDIR') throw failed(file, 'it is a folder', error)
-    if (code === 'EACCES') throw failed(file, 'it may not be read', error)
-    throw error
+    throw failed(file, 'it may not be read', error)
   }
 }
 
