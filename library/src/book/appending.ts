@@ -31,8 +31,9 @@ export async function appendEvents(
   context: BookContext,
   writes: readonly StreamAppend[],
   options: BookAppendOptions,
+  content?: () => string,
 ): Promise<Appended> {
-  const request = prepareAppend(writes, options, context.preparation)
+  const request = prepareAppend(writes, options, context.preparation, content)
   const outcome = await submit(context, request, options.transaction)
   return appendedFrom(logFor(context, options.transaction), outcome)
 }
@@ -79,10 +80,10 @@ export async function findRepeat(
   context: BookContext,
   log: LogReader,
   key: string | undefined,
-  content: string,
+  content: () => string,
 ): Promise<Appended | undefined> {
   const record = key === undefined ? undefined : await log.findKey(key)
   if (record === undefined) return undefined
-  if (record.fingerprint !== context.preparation.fingerprint(content)) throw keyReused(record)
+  if (record.fingerprint !== context.preparation.fingerprint(content())) throw keyReused(record)
   return repeated(log, record)
 }

@@ -33,7 +33,8 @@ import {
   readLogEvents,
   readStreamEvents,
 } from './reading.ts'
-import { type Repository, repositoryOf } from './repository.ts'
+import { AggregateRepository, type Repository } from './repository.ts'
+import { UnderWay } from './under-way.ts'
 
 /** The state of a stream at some point. */
 export interface StateAt<State> {
@@ -53,6 +54,8 @@ export interface BookParts extends CommandParts {
 export class Book implements AsyncDisposable {
   readonly #parts: BookParts
   readonly #lanes: Lanes
+  readonly #underWay = new UnderWay()
+  readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
 
   /** Not for applications: use `openBook`. */
@@ -89,11 +92,14 @@ export class Book implements AsyncDisposable {
     third: BookAppendOptions & { readonly expectedVersion?: ExpectedVersion } = {},
   ): Promise<Appended> {
     const { context } = this.#open()
-    if (typeof to !== 'string')
-      return appendEvents(context, writesFrom(to), (second ?? {}) as BookAppendOptions)
+    if (typeof to !== 'string') {
+      const options = (second ?? {}) as BookAppendOptions
+      return this.#underWay.run(() => appendEvents(context, writesFrom(to), options))
+    }
     const events = (Array.isArray(second) ? second : [second]) as readonly NewEvent[]
     const { expectedVersion = 'any', ...options } = third
-    return appendEvents(context, writesFrom([{ stream: to, expectedVersion, events }]), options)
+    const writes = writesFrom([{ stream: to, expectedVersion, events }])
+    return this.#underWay.run(() => appendEvents(context, writes, options))
   }
 
   /** Reads a stream; a stream without events is empty. */
@@ -104,7 +110,7 @@ export class Book implements AsyncDisposable {
   /** Reads the log in the order of positions, filtered; with `follow` it waits for more. */
   readLog(options: ReadLogOptions = {}): Events {
     const { context } = this.#open()
-    return readLogEvents(context.store.log, context.host, options)
+    return readLogEvents(context.store.log, context.host, options, this.#closed.signal)
   }
 
   /** Runs a command: load, decide, append; on a conflict again. A refusal is an outcome, not an exception. */
@@ -131,10 +137,13 @@ export class Book implements AsyncDisposable {
     options: ExecuteOptions,
   ): Promise<AnyOutcome> {
     const parts = this.#open()
-    if (command.kind === 'decision') return executeDecision(parts, command, options)
+    if (command.kind === 'decision') return this.#underWay.run(() => executeDecision(parts, command, options))
     this.#registered(command.decider)
-    if (options.transaction !== undefined) return executeWithin(parts, command, options)
-    return this.#lanes.execute(command, options)
+    return this.#underWay.run(() =>
+      options.transaction === undefined
+        ? this.#lanes.execute(command, options)
+        : executeWithin(parts, command, options),
+    )
   }
 
   /** Runs a command named by text, as the CLI does. */
@@ -175,7 +184,9 @@ export class Book implements AsyncDisposable {
     action: 'undo' | 'redo',
     options: CompensationOptions,
   ): Promise<Outcome<State, RecordedEvent, Refusal>> {
-    const outcome = await compensate(this.#open(), this.#registered(decider.definition), id, action, options)
+    const parts = this.#open()
+    const definition = this.#registered(decider.definition)
+    const outcome = await this.#underWay.run(() => compensate(parts, definition, id, action, options))
     return outcome as Outcome<State, RecordedEvent, Refusal>
   }
 
@@ -200,7 +211,12 @@ export class Book implements AsyncDisposable {
 
   /** Loads and saves aggregates of a class. */
   repository<Instance extends AnyAggregate>(type: AggregateClass<Instance>): Repository<Instance> {
-    return repositoryOf(this.#open(), type)
+    const repository = new AggregateRepository(this.#open(), type)
+    return {
+      load: (id, options) => this.#whileOpen(() => repository.load(id, options)),
+      save: (instance, options) => this.#whileOpen(() => repository.save(instance, options)),
+      execute: (id, act, options) => this.#whileOpen(() => repository.execute(id, act, options)),
+    }
   }
 
   /** The read model of a projection the book was opened with. */
@@ -252,11 +268,16 @@ export class Book implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const { followers, context, snapshotter } = this.#parts
+    this.#closed.abort()
+    await this.#underWay.settled()
     await followers.stop()
-    await this.#lanes.drained()
-    await context.queue.drained()
     await snapshotter.settled()
     await context.store.close()
+  }
+
+  async #whileOpen<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#open()
+    return this.#underWay.run(work)
   }
 
   #open(): BookParts {

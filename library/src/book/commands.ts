@@ -1,8 +1,9 @@
 import { type AppendRequest, type EncodedEvent, prepareAppend } from '../core/append-request.ts'
 import { type Command, eventsDecided } from '../core/decider.ts'
 import { DaybookError, isConflict } from '../core/errors.ts'
-import type { NewEvent, RecordedEvent } from '../core/event.ts'
-import type { Fold } from '../core/fold.ts'
+import type { RecordedEvent } from '../core/event.ts'
+import { deepFreeze, type Fold } from '../core/fold.ts'
+import { encodeLegalData } from '../core/legal-data.ts'
 import type { LogReader } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
@@ -30,10 +31,13 @@ export interface CommandParts {
 
 /** A command decided on a state, not yet appended. */
 export type Decided =
-  | { readonly kind: 'append'; readonly request: AppendRequest }
-  | { readonly kind: 'nothing'; readonly outcome: AnyOutcome }
+  | { readonly kind: 'append'; readonly request: AppendRequest; readonly next: Loaded }
+  | { readonly kind: 'nothing'; readonly refused: Refusal | undefined }
 
-/** Decides a command on a state. Commands without events and without a key need no append. */
+/**
+ * Decides a command on a state. Its events are folded before they are appended: one that evolve cannot take must not
+ * get into the log. Commands without events and without a key need no append.
+ */
 export function decide(
   parts: CommandParts,
   command: AnyCommand,
@@ -42,21 +46,20 @@ export function decide(
 ): Decided {
   const { decider, name, input } = command
   const run = decider.commands.get(name)
-  if (run === undefined)
+  if (run === undefined) {
     throw new DaybookError('COMMAND_UNKNOWN', `decider "${decider.category}" has no command ${name}`)
+  }
   const answer = run(loaded.state, input)
-  if (isRefusal(answer)) return { kind: 'nothing', outcome: outcomeOf(loaded, [], answer) }
+  if (isRefusal(answer)) return { kind: 'nothing', refused: answer }
   const events = eventsDecided(`command ${decider.category}.${name}`, answer)
   if (events.length === 0 && options.idempotencyKey === undefined)
-    return { kind: 'nothing', outcome: outcomeOf(loaded, []) }
+    return { kind: 'nothing', refused: undefined }
+  const { preparation, host } = parts.context
   const stream = streamOf(command)
-  const request = prepareAppend(
-    [{ stream, expectedVersion: loaded.version, events: events as readonly NewEvent[] }],
-    options,
-    parts.context.preparation,
-    contentOf(command),
-  )
-  return { kind: 'append', request }
+  const writes = [{ stream, expectedVersion: loaded.version, events }]
+  const request = prepareAppend(writes, options, preparation, () => contentOf(command))
+  const next = foldRows(decider.fold, loaded, provisionalRows(request.events, loaded.version, host.now()))
+  return { kind: 'append', request, next: { ...next, state: deepFreeze(next.state) } }
 }
 
 /** A command whose outcome must not differ from that of the first use of its key, if there was one. */
@@ -70,7 +73,7 @@ export async function earlierOutcome(
   return earlierOf(
     parts,
     log,
-    { fold: decider.fold, stream: streamOf(command), content: contentOf(command) },
+    { fold: decider.fold, stream: streamOf(command), content: () => contentOf(command) },
     options,
   )
 }
@@ -79,7 +82,7 @@ export async function earlierOutcome(
 export interface RepeatSubject {
   readonly fold: Fold
   readonly stream: string
-  readonly content: string
+  readonly content: () => string
 }
 
 /** The first outcome of a key: its events, and the state as it was right after them. */
@@ -108,7 +111,7 @@ export async function executeWithin(
     const earlier = await earlierOutcome(parts, log, command, options)
     if (earlier !== undefined) return earlier
     const decided = decide(parts, command, options, loaded)
-    if (decided.kind === 'nothing') return decided.outcome
+    if (decided.kind === 'nothing') return outcomeOf(loaded, [], decided.refused)
     const outcome = await submit(parts.context, decided.request, options.transaction)
     if (outcome.kind === 'appended') {
       return outcomeOf(foldRows(fold, loaded, outcome.rows), new RowReader().events(outcome.rows))
@@ -120,12 +123,19 @@ export async function executeWithin(
   }
 }
 
-/** The rows that a request will become, as far as they are known before it is committed: enough to decide on. */
-export function provisionalRows(request: AppendRequest, base: Loaded, nowMs: number): readonly EventRow[] {
-  return request.events.map((event: EncodedEvent, index) => ({
+/**
+ * The rows that events of one stream will become, as far as they are known before they are committed: enough to
+ * decide on. Their position is 0.
+ */
+export function provisionalRows(
+  events: readonly EncodedEvent[],
+  afterVersion: number,
+  nowMs: number,
+): readonly EventRow[] {
+  return events.map((event, index) => ({
     position: 0,
     stream: event.stream,
-    version: base.version + index + 1,
+    version: afterVersion + index + 1,
     type: event.type,
     schemaVersion: event.schemaVersion,
     id: event.id,
@@ -140,8 +150,10 @@ export function streamOf(command: AnyCommand): string {
   return `${command.decider.category}-${command.id}`
 }
 
+/** What a repeat of the command must share with it; throws `ILLEGAL_DATA` for input that JSON does not hold. */
 function contentOf({ decider, id, name, input }: AnyCommand): string {
-  return JSON.stringify(['command', decider.category, id, name, input])
+  const command = JSON.stringify(['command', decider.category, id, name])
+  return `${command} ${encodeLegalData(input ?? null, 'input')}`
 }
 
 /** The outcome of a command that led to this state. */

@@ -1,12 +1,12 @@
 import { prepareAppend } from '../core/append-request.ts'
 import { type DeciderDefinition, eventsDecided } from '../core/decider.ts'
 import { DaybookError, isConflict } from '../core/errors.ts'
-import type { NewEvent, RecordedEvent } from '../core/event.ts'
+import { isValidated, type NewEvent, type RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { streamName } from '../core/names.ts'
 import { isRefusal, type Refusal, refuse } from '../core/refusal.ts'
 import { appendedFrom, submit } from './appending.ts'
-import { type CommandParts, type ExecuteOptions, earlierOf, outcomeOf } from './commands.ts'
+import { type CommandParts, type ExecuteOptions, earlierOf, outcomeOf, provisionalRows } from './commands.ts'
 import { logFor } from './context.ts'
 import { foldRows } from './loading.ts'
 import type { AnyOutcome } from './outcome.ts'
@@ -50,7 +50,7 @@ export async function compensate(
       throw new DaybookError('ILLEGAL_ARGUMENT', `${action} needs ${required}`, { argument: required })
   }
   const stream = streamName(decider.category, id)
-  const content = JSON.stringify([action, stream, version])
+  const content = (): string => JSON.stringify([action, stream, version])
   const log = logFor(parts.context, options.transaction)
   for (let attempt = 1; ; attempt++) {
     const loaded = await parts.loader.loadAsOf(log, decider.fold, stream, {})
@@ -70,6 +70,7 @@ export async function compensate(
       parts.context.preparation,
       content,
     )
+    foldRows(decider.fold, loaded, provisionalRows(request.events, loaded.version, parts.context.host.now()))
     const outcome = await submit(parts.context, request, options.transaction)
     if (outcome.kind === 'appended') {
       const { events: appended } = await appendedFrom(log, outcome)
@@ -96,7 +97,7 @@ function answerTo(
   if (action === 'redo') {
     if (undoneBy === undefined) return refuse('NotUndone')
     const { type, data, tags, schemaVersion } = target
-    return [{ type, data, tags, schemaVersion }]
+    return [{ type, data, tags, schemaVersion, [isValidated]: true }]
   }
   if (undoneBy !== undefined) return refuse('AlreadyUndone', { byVersion: undoneBy.version })
   const step = decider.compensate.get(target.type)

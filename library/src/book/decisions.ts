@@ -3,14 +3,16 @@ import { type DecisionDefinition, type ReadRef, type Write, writesDecided } from
 import { isConflict } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze } from '../core/fold.ts'
+import { encodeLegalData } from '../core/legal-data.ts'
 import type { LogReader } from '../core/ports/store.ts'
 import { matchesQuery } from '../core/query.ts'
+import { RowReader } from '../core/recorded-event.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
 import { type Appended, appendedFrom, findRepeat, submit } from './appending.ts'
-import type { CommandParts, ExecuteOptions } from './commands.ts'
+import { type CommandParts, type ExecuteOptions, provisionalRows } from './commands.ts'
 import { logFor } from './context.ts'
 import { foldQuery } from './loading.ts'
-import type { AnyOutcome } from './outcome.ts'
+import type { Accepted, AnyOutcome } from './outcome.ts'
 import { backOff } from './retrying.ts'
 
 /** A decision with its input, types erased. */
@@ -40,7 +42,8 @@ export async function executeDecision(
   const { decision, input } = command
   const log = logFor(parts.context, options.transaction)
   const refs = new Map(Object.entries(decision.reads(input)))
-  const content = JSON.stringify(['decision', decision.name, input])
+  const content = (): string =>
+    `${JSON.stringify(['decision', decision.name])} ${encodeLegalData(input ?? null, 'input')}`
   for (let attempt = 1; ; attempt++) {
     const reads = await readAll(parts, log, refs, options.transaction)
     const earlier = await earlierDecision(parts, log, refs, content, options)
@@ -49,6 +52,7 @@ export async function executeDecision(
     if (isRefusal(answer)) return outcomeOf(reads, undefined, answer)
     if (answer.length === 0 && options.idempotencyKey === undefined) return outcomeOf(reads, undefined)
     const request = requestOf(parts, reads, answer, content, options)
+    assertFolds(reads, request, parts.context.host.now())
     const outcome = await submit(parts.context, request, options.transaction)
     if (outcome.kind === 'appended') return outcomeOf(reads, await appendedFrom(log, outcome))
     if (outcome.kind === 'repeated') continue
@@ -86,14 +90,18 @@ function requestOf(
   parts: CommandParts,
   reads: Reads,
   writes: readonly Write[],
-  content: string,
+  content: () => string,
   options: ExecuteOptions,
 ): AppendRequest {
   const streams = new Map<string, StreamAppend>()
   const conditions: { query: readonly { readonly tags?: readonly string[] }[]; after: number }[] = []
   for (const { ref, version, position } of reads.values()) {
     if (ref.kind === 'boundary') conditions.push({ query: ref.items, after: position })
-    else streams.set(ref.stream, { stream: ref.stream, expectedVersion: version, events: [] })
+    else {
+      // A stream read twice is guarded by the older read: what the decision saw of it must all still hold.
+      const expectedVersion = Math.min(version, Number(streams.get(ref.stream)?.expectedVersion ?? version))
+      streams.set(ref.stream, { stream: ref.stream, expectedVersion, events: [] })
+    }
   }
   for (const { stream } of writes) if (!streams.has(stream)) streams.set(stream, { stream, events: [] })
   const request = prepareAppend(
@@ -119,51 +127,57 @@ async function earlierDecision(
   parts: CommandParts,
   log: LogReader,
   refs: ReadonlyMap<string, ReadRef>,
-  content: string,
+  content: () => string,
   options: ExecuteOptions,
 ): Promise<AnyOutcome | undefined> {
   const appended = await findRepeat(parts.context, log, options.idempotencyKey, content)
   if (appended === undefined) return undefined
   const reads = await readAll(parts, log, refs, options.transaction, appended.position)
-  return {
-    ...outcomeOf(reads, { ...appended, events: [] }),
-    events: appended.events,
-    isRepeat: true,
-  } as AnyOutcome
+  return { ...accepted(reads, appended), isRepeat: true }
+}
+
+/** Folds the events before they are appended: one that evolve cannot take must not get into the log. */
+function assertFolds(reads: Reads, request: AppendRequest, nowMs: number): void {
+  const versions = new Map<string, number>()
+  for (const { ref, version } of reads.values()) if (ref.kind === 'stream') versions.set(ref.stream, version)
+  const rows = request.events.flatMap((event) => {
+    const version = versions.get(event.stream) ?? 0
+    versions.set(event.stream, version + 1)
+    return provisionalRows([event], version, nowMs)
+  })
+  const events = new RowReader().events(rows)
+  for (const read of reads.values()) advanced(read, events, 0)
 }
 
 /** The states after the decision: what was read, with the appended events folded in. */
 function outcomeOf(reads: Reads, appended: Appended | undefined, refused?: Refusal): AnyOutcome {
-  const events = appended?.events ?? []
-  const after = new Map([...reads].map(([name, read]) => [name, advanced(read, events)]))
-  const lastRead = Math.max(0, ...[...reads.values()].map(({ position }) => position))
-  const position = appended?.position ?? lastRead
-  const state = statesOf(after)
-  if (refused !== undefined) return { refused, state, version: 0, position, events: [], isRepeat: false }
-  return {
-    refused: undefined,
-    state,
-    version: events.at(-1)?.version ?? 0,
-    position,
-    events,
-    isRepeat: false,
+  if (appended !== undefined) {
+    const after = [...reads].map(
+      ([name, read]) => [name, advanced(read, appended.events, appended.position)] as const,
+    )
+    return accepted(new Map(after), appended)
   }
+  const position = Math.max(0, ...[...reads.values()].map((read) => read.position))
+  const outcome = { state: statesOf(reads), version: 0, position, isRepeat: false as const }
+  return refused === undefined ? { refused, ...outcome, events: [] } : { refused, ...outcome, events: [] }
 }
 
-function advanced(read: Read, events: readonly RecordedEvent[]): Read {
+function accepted(after: Reads, { events, position }: Appended): Accepted<unknown, RecordedEvent> {
+  const version = events.at(-1)?.version ?? 0
+  return { refused: undefined, state: statesOf(after), version, position, events, isRepeat: false }
+}
+
+/** What was read, as it is after the events; a boundary has then been read up to the append's position. */
+function advanced(read: Read, events: readonly RecordedEvent[], position: number): Read {
   const { ref } = read
+  const isBoundary = ref.kind === 'boundary'
   const own = events.filter((event) =>
-    ref.kind === 'stream' ? event.stream === ref.stream : matchesQuery(ref.items, event),
+    isBoundary ? matchesQuery(ref.items, event) : event.stream === ref.stream,
   )
+  const state = deepFreeze(own.reduce((before, event) => ref.fold.evolve(before, event), read.state))
+  if (isBoundary) return { ref, state, version: 0, position }
   const last = own.at(-1)
-  if (last === undefined) return read
-  const state = own.reduce((before, event) => ref.fold.evolve(before, event), read.state)
-  return {
-    ref,
-    state: deepFreeze(state),
-    version: ref.kind === 'stream' ? last.version : 0,
-    position: last.position,
-  }
+  return last === undefined ? read : { ref, state, version: last.version, position: last.position }
 }
 
 function statesOf(reads: Reads): { readonly [name: string]: unknown } {

@@ -1,4 +1,4 @@
-import { DaybookError, isDaybookError, messageOf } from '../core/errors.ts'
+import { DaybookError, messageOf } from '../core/errors.ts'
 import type { ProjectionDefinition, ProjectionMode } from '../core/projection.ts'
 import { Follower, type FollowerState } from '../processing/follower.ts'
 import { LiveProjection } from '../processing/live.ts'
@@ -44,6 +44,7 @@ export class Followers {
 
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
   static async open(context: BookContext, options: BookOptions): Promise<Followers> {
+    refuseSharedCheckpoints([...(options.projections ?? []), ...(options.reactions ?? [])])
     const projections = new Map<ProjectionDefinition, OpenProjection>()
     for (const { definition } of options.projections ?? [])
       projections.set(definition, await openProjection(context, definition))
@@ -51,7 +52,7 @@ export class Followers {
       (options.reactions ?? []).map(({ definition }) => openReaction(context, definition)),
     )
     const followers = new Followers(context, projections, reactions)
-    if (options.follow !== false) followers.#start()
+    if (options.follow !== false && !context.store.isReadOnly) followers.#start()
     return followers
   }
 
@@ -118,6 +119,24 @@ export class Followers {
   }
 }
 
+/** Two followers of one name would move one checkpoint, and each would miss what the other did. */
+function refuseSharedCheckpoints(
+  followers: readonly { readonly definition: { readonly subscription: string } }[],
+): void {
+  const seen = new Set<string>()
+  for (const { definition } of followers) {
+    const { subscription } = definition
+    if (seen.has(subscription)) {
+      throw new DaybookError(
+        'DEFINITION_INVALID',
+        `the book has two of "${subscription}"; names must differ`,
+        { subscription },
+      )
+    }
+    seen.add(subscription)
+  }
+}
+
 function runOf(follower: Follower): Pick<FollowerStatus, 'state' | 'error'> {
   const { state, error } = follower
   if (error === undefined) return { state }
@@ -139,17 +158,17 @@ async function openProjection(
     models: store.readModels,
     identity: store.identity,
     host,
-    onError: (error) => {
-      const kind = isDaybookError(error, 'PROJECTION_FAILED') ? 'projection-stopped' : 'follower-waiting'
+    onError: (error, isStopped) => {
+      const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
       context.report({ kind, subject, message: `projection ${subject}: ${messageOf(error)}`, error })
     },
   })
-  const isChanged = await projecting.prepare()
+  const isChanged = store.isReadOnly ? false : await projecting.prepare()
   if (isChanged) {
     const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
     context.report({ kind: 'projection-changed', subject, message })
   }
-  if (definition.mode === 'inline') await catchUp(projecting)
+  if (definition.mode === 'inline' && !store.isReadOnly) await catchUp(projecting)
   return {
     mode: definition.mode,
     definition,
@@ -176,7 +195,7 @@ async function openReaction(
       context.report({ kind, subject: definition.name, message, error })
     },
   })
-  await reacting.prepare()
+  if (!store.isReadOnly) await reacting.prepare()
   return { reacting, follower: new Follower(reacting, store.log, host) }
 }
 

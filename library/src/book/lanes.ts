@@ -1,7 +1,6 @@
 import type { AppendOutcome } from '../core/append-plan.ts'
 import { isStoreFault } from '../core/append-queue.ts'
 import { isConflict } from '../core/errors.ts'
-import { deepFreeze } from '../core/fold.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import {
   type AnyCommand,
@@ -11,7 +10,6 @@ import {
   type ExecuteOptions,
   earlierOutcome,
   outcomeOf,
-  provisionalRows,
   streamOf,
 } from './commands.ts'
 import { foldRows, type Loaded } from './loading.ts'
@@ -36,7 +34,6 @@ const mostTogether = 128
 export class Lanes {
   readonly #parts: CommandParts
   readonly #lanes = new Map<string, Waiting[]>()
-  readonly #running = new Set<Promise<void>>()
 
   constructor(parts: CommandParts) {
     this.#parts = parts
@@ -53,14 +50,8 @@ export class Lanes {
       }
       const opened = [waiting]
       this.#lanes.set(stream, opened)
-      const running = this.#run(stream, opened).finally(() => this.#running.delete(running))
-      this.#running.add(running)
+      void this.#run(stream, opened)
     })
-  }
-
-  /** Resolves when no command is under way. */
-  async drained(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
   }
 
   async #run(stream: string, lane: Waiting[]): Promise<void> {
@@ -90,14 +81,22 @@ export class Lanes {
     const { fresh, later } = unlikeKeys(await this.#withoutRepeats(batch))
     const steps = this.#decideInTurn(fresh, base)
     const requests = steps.flatMap(({ decided }) => (decided.kind === 'append' ? [decided.request] : []))
+    let outcomes: readonly AppendOutcome[] = []
     try {
-      const outcomes = requests.length === 0 ? [] : await context.queue.appendTogether(requests)
-      return [...this.#settle(stream, steps, outcomes, base), ...later]
+      if (requests.length > 0) outcomes = await context.queue.appendTogether(requests)
     } catch (error) {
-      // What one command carries must not fail the others: each is tried alone.
-      if (steps.length === 1 || isStoreFault(error)) throw error
-      for (const step of steps) await this.#runAlone(stream, step.waiting)
+      await this.#appendApart(stream, steps, error)
       return later
+    }
+    return [...this.#settle(stream, steps, outcomes, base), ...later]
+  }
+
+  /** After a transaction that failed: what one command carries must not fail the others, so each is tried alone. */
+  async #appendApart(stream: string, steps: readonly Step[], error: unknown): Promise<void> {
+    const isHopeless = steps.length === 1 || isStoreFault(error)
+    for (const { waiting } of steps) {
+      if (isHopeless) waiting.reject(error)
+      else await this.#runAlone(stream, waiting)
     }
   }
 
@@ -130,28 +129,23 @@ export class Lanes {
 
   #decideInTurn(batch: readonly Waiting[], base: Loaded): Step[] {
     const chain = Symbol('lane')
-    const steps: Step[] = []
     let loaded = base
-    for (const waiting of batch) {
+    return batch.map((waiting) => {
       try {
         const decided = decide(this.#parts, waiting.command, waiting.options, loaded)
-        if (decided.kind === 'nothing') {
-          steps.push({ waiting, decided })
-          continue
-        }
-        // Folded before it is appended: an event that evolve cannot take must not get into the log.
-        const rows = provisionalRows(decided.request, loaded, this.#parts.context.host.now())
-        loaded = foldRows(waiting.command.decider.fold, loaded, rows)
-        deepFreeze(loaded.state)
-        steps.push({ waiting, decided: { ...decided, request: { ...decided.request, chain } } })
+        if (decided.kind === 'nothing') return { waiting, decided }
+        loaded = decided.next
+        return { waiting, decided: { ...decided, request: { ...decided.request, chain } } }
       } catch (error) {
-        waiting.reject(error)
+        return { waiting, decided: { kind: 'failed', error } }
       }
-    }
-    return steps
+    })
   }
 
-  /** Answers each command in turn; from the first that was not appended on, the rest is decided again. */
+  /**
+   * Answers each command in turn, on what was committed before it; from the first that was not appended on, the rest
+   * is decided again, refusals and exceptions included: they were decided on a state that never was.
+   */
   #settle(
     stream: string,
     steps: readonly Step[],
@@ -161,20 +155,22 @@ export class Lanes {
     let loaded = base
     let next = 0
     for (const [index, { waiting, decided }] of steps.entries()) {
-      if (decided.kind === 'nothing') {
-        waiting.resolve(decided.outcome)
-        continue
-      }
+      const rest = steps.slice(index).map((step) => step.waiting)
+      if (decided.kind === 'nothing') waiting.resolve(outcomeOf(loaded, [], decided.refused))
+      if (decided.kind === 'failed') waiting.reject(decided.error)
+      if (decided.kind !== 'append') continue
       const outcome = outcomes[next++] as AppendOutcome
       if (outcome.kind !== 'appended') {
         this.#keep(stream, waiting, loaded)
-        return this.#decideAgain(
-          waiting,
-          outcome,
-          steps.slice(index).map((step) => step.waiting),
-        )
+        return this.#decideAgain(waiting, outcome, rest)
       }
-      loaded = foldRows(waiting.command.decider.fold, loaded, outcome.rows)
+      try {
+        loaded = foldRows(waiting.command.decider.fold, loaded, outcome.rows)
+      } catch (error) {
+        // In the log, but without a state to answer with: nothing may run a second time.
+        for (const { reject } of rest) reject(error)
+        return []
+      }
       waiting.resolve(outcomeOf(loaded, new RowReader().events(outcome.rows)))
     }
     const last = steps.at(-1)
@@ -220,5 +216,5 @@ function unlikeKeys(batch: readonly Waiting[]): {
 
 interface Step {
   readonly waiting: Waiting
-  readonly decided: Decided
+  readonly decided: Decided | { readonly kind: 'failed'; readonly error: unknown }
 }

@@ -47,6 +47,8 @@ export class StateLoader {
   readonly #context: BookContext
   readonly #kept = new LeastRecentlyUsed<Loaded>(keptStates)
   readonly #fingerprints = new WeakMap<Fold, string>()
+  readonly #numbers = new WeakMap<Fold, number>()
+  #folds = 0
 
   constructor(context: BookContext) {
     this.#context = context
@@ -54,7 +56,7 @@ export class StateLoader {
 
   /** The state of a stream now. Always reads what was appended since the state it starts from. */
   async load(fold: Fold, stream: string): Promise<Loaded> {
-    const key = keyOf(fold, stream)
+    const key = this.#keyOf(fold, stream)
     const kept = this.#kept.get(key)
     const log = this.#context.store.log
     const loaded =
@@ -72,7 +74,8 @@ export class StateLoader {
 
   /** Keeps a committed state for the next load. */
   keep(fold: Fold, stream: string, loaded: Loaded): void {
-    if (fold.isShareable) this.#kept.set(keyOf(fold, stream), { ...loaded, state: deepFreeze(loaded.state) })
+    if (fold.isShareable)
+      this.#kept.set(this.#keyOf(fold, stream), { ...loaded, state: deepFreeze(loaded.state) })
   }
 
   fingerprintOf(fold: Fold): string {
@@ -103,6 +106,13 @@ export class StateLoader {
     }
     const loaded = await replay(log, fold, stream, base, undefined, true)
     return loaded ?? this.#loadPast(fold, stream, 'its last event is not in this stream')
+  }
+
+  // Two folds may share a name, of two views of one category say; their states must not.
+  #keyOf(fold: Fold, stream: string): string {
+    const number = this.#numbers.get(fold) ?? ++this.#folds
+    this.#numbers.set(fold, number)
+    return `${number} ${stream}`
   }
 
   #loadPast(fold: Fold, stream: string, odd: string): Promise<Loaded> {
@@ -151,6 +161,8 @@ interface Bound {
   readonly toVersion: number
   /** False for rows to leave out. */
   readonly counts: (row: EventRow) => boolean
+  /** True when no later row counts after one that does not. */
+  readonly isOrdered: boolean
 }
 
 function boundOf(asOf: AsOf): Bound | undefined {
@@ -161,16 +173,24 @@ function boundOf(asOf: AsOf): Bound | undefined {
     })
   }
   if (asOf.atVersion !== undefined) {
-    return { toVersion: integerWithin('atVersion', asOf.atVersion, 0, maxPosition), counts: () => true }
+    return {
+      toVersion: integerWithin('atVersion', asOf.atVersion, 0, maxPosition),
+      counts: () => true,
+      isOrdered: true,
+    }
   }
   if (asOf.atPosition !== undefined) {
     const position = integerWithin('atPosition', asOf.atPosition, 0, maxPosition)
-    return { toVersion: maxPosition, counts: (row) => row.position <= position }
+    return { toVersion: maxPosition, counts: (row) => row.position <= position, isOrdered: true }
   }
   if (asOf.atTime === undefined) return undefined
   const timeMs = Date.parse(legalInstant('atTime', asOf.atTime))
   const timeOf = asOf.timeline === 'recorded' ? (row: EventRow) => row.recordedAtMs : businessTimeOf
-  return { toVersion: maxPosition, counts: (row) => timeOf(row) <= timeMs }
+  return {
+    toVersion: maxPosition,
+    counts: (row) => timeOf(row) <= timeMs,
+    isOrdered: asOf.timeline === 'recorded',
+  }
 }
 
 function businessTimeOf(row: EventRow): number {
@@ -223,11 +243,9 @@ async function replay(
       rows = rows.slice(1)
       isUnproven = false
     }
-    loaded = foldRows(fold, loaded, bound === undefined ? rows : rows.filter(bound.counts))
+    const counted = bound === undefined ? rows : rows.filter(bound.counts)
+    loaded = foldRows(fold, loaded, counted)
+    if (bound?.isOrdered && counted.length < rows.length) break
   }
   return { ...loaded, replayMs: performance.now() - startMs }
-}
-
-function keyOf(fold: Fold, stream: string): string {
-  return `${fold.name} ${stream}`
 }

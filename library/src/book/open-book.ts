@@ -34,7 +34,7 @@ export async function openBook(options: BookOptions): Promise<Book> {
     const inline = inlineStep(
       (options.projections ?? [])
         .filter(({ definition }) => definition.mode === 'inline')
-        .map(({ definition }) => ({ definition, fingerprint: digest(definition.fingerprintText) })),
+        .map(({ definition }) => definition),
       store.identity,
       host.now,
     )
@@ -48,10 +48,17 @@ export async function openBook(options: BookOptions): Promise<Book> {
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
       inline,
       digest,
-      report: (diagnostic) => options.onDiagnostic?.(diagnostic),
+      report: (diagnostic) => {
+        try {
+          options.onDiagnostic?.(diagnostic)
+        } catch {
+          // Whoever listens must not break what is listened to.
+        }
+      },
     }
     const loader = new StateLoader(context)
-    const snapshotter = new Snapshotter(context, loader, options.snapshots ?? { everyEvents: 100 })
+    const policy = store.isReadOnly ? false : (options.snapshots ?? { everyEvents: 100 })
+    const snapshotter = new Snapshotter(context, loader, policy)
     const followers = await Followers.open(context, options)
     return new Book({ context, loader, snapshotter, retries, followers, deciders: options.deciders ?? [] })
   } catch (error) {

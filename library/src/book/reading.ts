@@ -34,7 +34,7 @@ export interface ReadLogOptions {
   readonly query?: Query
   /** Most events. */
   readonly limit?: number
-  /** Waits for more at the end of the log, until the signal is aborted. */
+  /** Waits for more at the end of the log, until the signal is aborted or the book closed. */
   readonly follow?: boolean
   readonly signal?: AbortSignal
 }
@@ -89,18 +89,24 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
 }
 
 /** Reads the log from a position, filtered, and on request for ever. */
-export function readLogEvents(log: EventLog, host: Host, options: ReadLogOptions): Events {
+export function readLogEvents(
+  log: EventLog,
+  host: Host,
+  options: ReadLogOptions,
+  closed: AbortSignal,
+): Events {
   const items = options.query === undefined ? undefined : queryItems(options.query)
   const start = integerWithin('afterPosition', options.afterPosition ?? 0, 0, maxPosition)
   const toPosition = integerWithin('toPosition', options.toPosition ?? maxPosition, 0, maxPosition)
   const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
   return events(async function* () {
     using wakeups = options.follow === true ? new Wakeups(log, host) : undefined
+    const ended = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed])
     const reader = new RowReader()
     let [afterPosition, left] = [start, most]
     while (left > 0 && afterPosition < toPosition) {
-      // For a reader that follows for ever, the signal is how it ends; for others it is an interruption.
-      if (wakeups !== undefined && options.signal?.aborted) return
+      // A reader that follows for ever ends by its signal, or with the book; for others it is an interruption.
+      if (wakeups !== undefined && ended.aborted) return
       options.signal?.throwIfAborted()
       const page = await log.readLog({ afterPosition, toPosition, items, limit: Math.min(left, pageEvents) })
       if (page.rows.length > 0) yield reader.events(page.rows)
@@ -108,7 +114,7 @@ export function readLogEvents(log: EventLog, host: Host, options: ReadLogOptions
       afterPosition = page.scannedTo
       if (page.scannedTo < Math.min(page.head, toPosition)) continue
       if (wakeups === undefined) return
-      if (await wakeups.next(options.signal)) return
+      if (await wakeups.next(ended)) return
     }
   })
 }

@@ -126,5 +126,5 @@ test('an aggregate is loaded as of a version, and cannot be saved from there', a
   const past = await accounts.load('1', { atVersion: 3 })
   assert.deepEqual([past.cents, past.version], [3, 3])
   past.deposit(1)
-  await assert.rejects(accounts.save(past), { code: 'CONCURRENCY_CONFLICT' })
+  await assert.rejects(accounts.save(past), { code: 'ILLEGAL_ARGUMENT' })
 })

@@ -2,7 +2,7 @@ import { type AggregateClass, type AnyAggregate, aggregateFold, internalsOf } fr
 import { DaybookError, isConflict } from '../core/errors.ts'
 import { streamName } from '../core/names.ts'
 import { CommandRefusedError, isRefusal } from '../core/refusal.ts'
-import { type Appended, appendEvents } from './appending.ts'
+import { type Appended, appendEvents, findRepeat } from './appending.ts'
 import type { CommandParts, ExecuteOptions } from './commands.ts'
 import { logFor } from './context.ts'
 import type { AsOf } from './loading.ts'
@@ -16,72 +16,62 @@ export interface Repository<Instance> {
   save(instance: Instance, options?: ExecuteOptions): Promise<Appended>
   /**
    * Loads, runs `act`, saves; on a conflict again on the new state. Returns the saved aggregate. When `act` returns
-   * what `refuse` made, throws `CommandRefusedError` and saves nothing. When the idempotency key has been used,
-   * `act` is not run again.
+   * what `refuse` made, throws `CommandRefusedError` and saves nothing. When the idempotency key has been used on
+   * this aggregate, `act` is not run: the aggregate is returned as it was after the first time.
    */
   execute(id: string, act: (instance: Instance) => unknown, options?: ExecuteOptions): Promise<Instance>
 }
 
-/** Makes the repository of one aggregate class. */
-export function repositoryOf<Instance extends AnyAggregate>(
-  parts: CommandParts,
-  type: AggregateClass<Instance>,
-): Repository<Instance> {
-  const { context, loader, snapshotter, retries } = parts
-  const { category } = type.definition
+/** The repository of one aggregate class. */
+export class AggregateRepository<Instance extends AnyAggregate> implements Repository<Instance> {
+  readonly #parts: CommandParts
+  readonly #type: AggregateClass<Instance>
 
-  async function load(
-    id: string,
-    options: AsOf & { readonly transaction?: unknown } = {},
-  ): Promise<Instance> {
-    const stream = streamName(category, id)
-    const fold = aggregateFold(type, id)
-    const isNow =
-      options.transaction === undefined &&
-      [options.atVersion, options.atPosition, options.atTime].every((bound) => bound === undefined)
+  constructor(parts: CommandParts, type: AggregateClass<Instance>) {
+    this.#parts = parts
+    this.#type = type
+  }
+
+  async load(id: string, options: AsOf & { readonly transaction?: unknown } = {}): Promise<Instance> {
+    const { context, loader, snapshotter } = this.#parts
+    const stream = this.#streamOf(id)
+    const fold = aggregateFold(this.#type, id)
+    const isPast = [options.atVersion, options.atPosition, options.atTime].some(
+      (bound) => bound !== undefined,
+    )
+    const isNow = !isPast && options.transaction === undefined
     const loaded = isNow
       ? await loader.load(fold, stream)
       : await loader.loadAsOf(logFor(context, options.transaction), fold, stream, options)
-    internalsOf(loaded.state).restored(loaded.version)
+    internalsOf(loaded.state).restored(loaded.version, isPast)
     if (isNow) snapshotter.consider(fold, stream, loaded)
     return loaded.state as Instance
   }
 
-  async function save(instance: Instance, options: ExecuteOptions = {}): Promise<Appended> {
-    const { id, version, uncommitted } = instance
-    if (id === '') {
-      throw new DaybookError(
-        'ILLEGAL_ARGUMENT',
-        `this ${category} was not loaded by a repository, so it has no id`,
-        { argument: 'instance' },
-      )
-    }
-    const stream = streamName(category, id)
-    const appended = await appendEvents(
-      context,
-      [{ stream, expectedVersion: version, events: uncommitted }],
-      options,
-    )
-    internalsOf(instance).committed(appended.events.at(-1)?.version ?? version)
-    return appended
+  save(instance: Instance, options: ExecuteOptions = {}): Promise<Appended> {
+    return this.#save(instance, options)
   }
 
-  async function execute(
+  async execute(
     id: string,
     act: (instance: Instance) => unknown,
     options: ExecuteOptions = {},
   ): Promise<Instance> {
+    const { context, retries } = this.#parts
     const { idempotencyKey: key, transaction } = options
+    const log = logFor(context, transaction)
+    // What `act` does cannot be compared, so a key stands for one aggregate.
+    const content = (): string => JSON.stringify(['aggregate', this.#streamOf(id)])
     for (let attempt = 1; ; attempt++) {
-      const instance = await load(id, { transaction })
-      if (key !== undefined && (await logFor(context, transaction).findKey(key)) !== undefined)
-        return instance
-      const answer = act(instance)
+      const instance = await this.load(id, { transaction })
+      const first = await findRepeat(context, log, key, content)
+      if (first !== undefined) return this.load(id, { transaction, atPosition: first.position })
+      const answer = await act(instance)
       if (isRefusal(answer)) throw new CommandRefusedError(answer)
-      if (instance.uncommitted.length === 0) return instance
+      if (instance.uncommitted.length === 0 && key === undefined) return instance
       try {
-        const { isRepeat } = await save(instance, options)
-        return isRepeat ? await load(id, { transaction }) : instance
+        const { isRepeat } = await this.#save(instance, options, content)
+        if (!isRepeat) return instance
       } catch (error) {
         if (!isConflict(error) || attempt >= retries.maxAttempts) throw error
         await backOff(context.host, retries, attempt)
@@ -89,5 +79,23 @@ export function repositoryOf<Instance extends AnyAggregate>(
     }
   }
 
-  return { load, save, execute }
+  async #save(instance: Instance, options: ExecuteOptions, content?: () => string): Promise<Appended> {
+    const { category } = this.#type.definition
+    const { id, version } = instance
+    if (id === '' || internalsOf(instance).isPast) {
+      const why = id === '' ? 'was not loaded by a repository' : 'was loaded as of the past'
+      const message = `this ${category} ${why} and cannot be saved`
+      throw new DaybookError('ILLEGAL_ARGUMENT', message, { argument: 'instance' })
+    }
+    // A copy: what is applied while the append is under way waits for the next save.
+    const events = [...instance.uncommitted]
+    const writes = [{ stream: this.#streamOf(id), expectedVersion: version, events }]
+    const appended = await appendEvents(this.#parts.context, writes, options, content)
+    internalsOf(instance).committed(appended.events.at(-1)?.version ?? version, events.length)
+    return appended
+  }
+
+  #streamOf(id: string): string {
+    return streamName(this.#type.definition.category, id)
+  }
 }

@@ -33,7 +33,7 @@ export class Snapshotter {
   /** Tells of a committed state; takes a snapshot of it when one is due. Returns at once. */
   consider(fold: Fold, stream: string, loaded: Loaded): void {
     if (fold.toSnapshot === undefined || loaded.version === 0) return
-    const key = `${fold.name} ${stream}`
+    const key = `${this.#loader.fingerprintOf(fold)} ${stream}`
     const last = this.#lastVersions.get(key) ?? loaded.version - loaded.replayedEvents
     if (this.#lastVersions.size >= 100_000) this.#lastVersions.clear()
     this.#lastVersions.set(key, last)

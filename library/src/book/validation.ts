@@ -1,7 +1,7 @@
 import type { ValidEvent } from '../core/append-request.ts'
 import type { AnyDecider } from '../core/decider.ts'
 import { DaybookError } from '../core/errors.ts'
-import { definitionOf, type EventDefinition, type NewEvent } from '../core/event.ts'
+import { definitionOf, type EventDefinition, isValidated, type NewEvent } from '../core/event.ts'
 import { categoryOf } from '../core/names.ts'
 import { validated } from '../core/schema.ts'
 
@@ -39,18 +39,20 @@ export class EventValidator {
         { category, type: event.type, known: [...types.keys()] },
       )
     }
-    const definition = event[definitionOf] ?? known
+    // The category's definition counts, also for an event that another set made.
+    const definition = known ?? event[definitionOf]
     const own = event.tags ?? []
     if (definition === undefined)
       return { data: event.data, schemaVersion: event.schemaVersion ?? 1, tags: own }
-    if (event.schemaVersion !== undefined && event.schemaVersion !== definition.version) {
+    const isStored = event[isValidated] === true
+    if (!isStored && event.schemaVersion !== undefined && event.schemaVersion !== definition.version) {
       throw new DaybookError(
         'EVENT_INVALID',
         `${event.type} is defined in schema version ${definition.version}, the event says ${event.schemaVersion}`,
         { type: event.type, defined: definition.version, given: event.schemaVersion },
       )
     }
-    const data = validated(definition.schema, event.data, event.type)
+    const data = isStored ? event.data : validated(definition.schema, event.data, event.type)
     const derived = (definition.tags as ((data: unknown) => readonly string[]) | undefined)?.(data) ?? []
     return {
       data,

@@ -5,6 +5,7 @@ import {
   definitionsOf,
   type EventDefinition,
   type EventSet,
+  isValidated,
   type NewEvent,
   type NewEventOf,
   type RecordedEvent,
@@ -43,6 +44,8 @@ export interface Aggregate<Definitions> extends AnyAggregate {
 export interface AggregateClass<Instance> {
   new (): Instance
   readonly definition: AggregateDefinition
+  /** Raise it when states must be replayed anew though the class did not change, e.g. a function it calls. Default 1. */
+  readonly stateVersion?: number
 }
 
 /** An aggregate class as the repository runs it. */
@@ -58,8 +61,11 @@ export const internals: unique symbol = Symbol('daybook.aggregate')
 export interface AggregateInternals {
   bind(id: string): void
   replay(event: RecordedEvent): void
-  committed(version: number): void
-  restored(version: number): void
+  /** The first `count` uncommitted events are in the log now, the last of them at `version`. */
+  committed(version: number, count: number): void
+  /** What it was loaded from stands at `version`; in the past, it must not be saved. */
+  restored(version: number, isPast: boolean): void
+  readonly isPast: boolean
   readonly appliers: ReadonlyMap<string, (data: unknown) => unknown>
 }
 
@@ -84,6 +90,7 @@ class AggregateBase {
   readonly #definition: AggregateDefinition
   #id = ''
   #version = 0
+  #isPast = false
   #uncommitted: NewEvent[] = []
   #appliers: ReadonlyMap<string, (data: unknown) => unknown> = new Map()
 
@@ -118,8 +125,9 @@ class AggregateBase {
         { category: this.#definition.category, type: event.type },
       )
     }
-    applier(validated(definition.schema, event.data, event.type))
-    this.#uncommitted.push(event)
+    const data = validated(definition.schema, event.data, event.type)
+    applier(data)
+    this.#uncommitted.push({ ...event, data, [isValidated]: true })
   }
 
   get [internals](): AggregateInternals {
@@ -131,13 +139,15 @@ class AggregateBase {
         this.#version = event.version
         this.#appliers.get(event.type)?.(event.data)
       },
-      committed: (version) => {
+      committed: (version, count) => {
         this.#version = version
-        this.#uncommitted = []
+        this.#uncommitted = this.#uncommitted.slice(count)
       },
-      restored: (version) => {
+      restored: (version, isPast) => {
         this.#version = version
+        this.#isPast = isPast
       },
+      isPast: this.#isPast,
       appliers: this.#appliers,
     }
   }
@@ -165,12 +175,8 @@ export function aggregateFold<Instance extends AnyAggregate>(
   }
   const sample = create()
   const takesSnapshots = sample.toSnapshot !== undefined && sample.fromSnapshot !== undefined
-  const text = fingerprintText(
-    category,
-    1,
-    [type.prototype.toSnapshot, type.prototype.fromSnapshot].map(String),
-    internalsOf(sample).appliers,
-  )
+  // Appliers may call any method and read any field, so the whole class counts.
+  const text = fingerprintText(category, type.stateVersion ?? 1, String(type), internalsOf(sample).appliers)
   const fold: Fold = {
     name: `${category} (class ${type.name})`,
     fingerprintText: text,

@@ -103,12 +103,3 @@ test('a fault of the store fails the batch at once, and the next batch is tried 
   assert.equal(isStoreFault(new DaybookError('STORE_BUSY', 'busy')), true)
   assert.equal(isStoreFault(new DaybookError('PROJECTION_FAILED', 'no')), false)
 })
-
-test('it is drained when everything queued meanwhile is settled, also after errors', async () => {
-  const { queue, batches } = noting((keys) => (keys === 'a' ? new Error('no') : undefined))
-  const first = queue.append(request('a')).catch(() => queue.append(request('b')))
-  await queue.drained()
-  assert.deepEqual(batches, ['a', 'b'])
-  await first
-  await queue.drained()
-})

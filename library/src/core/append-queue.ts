@@ -46,7 +46,6 @@ export class AppendQueue {
   readonly #bounds: BatchBounds
   #waiting: Waiting[] = []
   #isRunning = false
-  #idle: Promise<void> = Promise.resolve()
 
   constructor(store: BatchCommit, bounds: BatchBounds) {
     this.#store = store
@@ -65,13 +64,8 @@ export class AppendQueue {
       this.#waiting.push({ requests, resolve, reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      this.#idle = this.#run()
+      void this.#run()
     })
-  }
-
-  /** Resolves when nothing is waiting or under way. */
-  async drained(): Promise<void> {
-    while (this.#isRunning) await this.#idle
   }
 
   async #run(): Promise<void> {

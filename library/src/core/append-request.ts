@@ -77,7 +77,7 @@ export function prepareAppend(
   writes: readonly StreamAppend[],
   options: AppendOptions,
   preparation: Preparation,
-  content?: string,
+  content?: () => string,
 ): AppendRequest {
   const eventCount = writes.reduce((count, write) => count + legalEvents(write).length, 0)
   const { limits } = preparation
@@ -205,12 +205,12 @@ function conditionsFrom(unless: AppendOptions['unless']): AppendRequest['conditi
 
 function keyFrom(
   key: string | undefined,
-  content: string | (() => string),
+  content: () => string,
   fingerprint: (text: string) => string,
 ): AppendRequest['key'] {
   if (key === undefined) return undefined
   const legal = legalName('idempotency key', key)
-  return { key: legal, fingerprint: fingerprint(typeof content === 'string' ? content : content()) }
+  return { key: legal, fingerprint: fingerprint(content()) }
 }
 
 /** What two appends with one key must share. Ids and metadata may differ between a try and its repeat. */

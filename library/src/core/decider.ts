@@ -27,7 +27,7 @@ export type Evolve<Definitions, State> = {
     state: State,
     data: DataOutput<Definitions[Type]>,
     event: RecordedEvent<Type, DataOutput<Definitions[Type]>>,
-  ) => NoInfer<State>
+  ) => State
 }
 
 /** One function per command: the state and the command's input give events or a refusal. */
@@ -51,7 +51,7 @@ export type Compensate<Definitions, State> = {
 export interface DeciderOptions<Definitions, State, CommandSet> {
   readonly events: EventSet<Definitions>
   readonly initialState: State
-  readonly evolve: Evolve<Definitions, State>
+  readonly evolve: NoInfer<Evolve<Definitions, State>>
   readonly commands: CommandSet
   /** Which events `book.undo` can take back, and how. */
   readonly compensate?: Compensate<Definitions, State>

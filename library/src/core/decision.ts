@@ -102,7 +102,7 @@ export function boundary<Definitions, State>(
   options: {
     readonly events: EventSet<Definitions>
     readonly initialState: State
-    readonly evolve: Partial<Evolve<Definitions, State>>
+    readonly evolve: NoInfer<Partial<Evolve<Definitions, State>>>
   },
 ): { readonly matching: (query: Query) => BoundaryRef<State> } {
   legalName('boundary', name)

@@ -15,6 +15,8 @@ export interface NewEvent<Type extends string = string, Data = unknown> {
   readonly schemaVersion?: number
   /** Present on events made by `defineEvents`: the definition that validates them. */
   readonly [definitionOf]?: EventDefinition
+  /** Present when the data is what a schema gave: it is stored as it is, for a schema may transform. */
+  readonly [isValidated]?: true
 }
 
 /** An event as the log holds it. Plain data: it can be printed, compared and sent as it is. */
@@ -97,6 +99,8 @@ export type EventSet<Definitions> = {
 export const definitionsOf: unique symbol = Symbol('daybook.definitions')
 /** On an event made by a set: the definition it is validated by. */
 export const definitionOf: unique symbol = Symbol('daybook.definition')
+/** On an event whose data has been through its schema. */
+export const isValidated: unique symbol = Symbol('daybook.validated')
 declare const definitionsType: unique symbol
 
 /**

@@ -94,7 +94,9 @@ export function fingerprintText(
 ): string {
   const sources = [...functions].map(([type, step]) => [type, String(step)])
   sources.sort(([one = ''], [other = '']) => (one < other ? -1 : 1))
-  return JSON.stringify([name, version, initial ?? null, sources])
+  return JSON.stringify([name, version, initial ?? null, sources], (_key, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value,
+  )
 }
 
 /**
@@ -104,7 +106,16 @@ export function fingerprintText(
 export function deepFreeze<Value>(value: Value): Value {
   if (value === null || typeof value !== 'object' || Object.isFrozen(value) || ArrayBuffer.isView(value))
     return value
+  if (value instanceof Map || value instanceof Set) shadowMutators(value)
   Object.freeze(value)
   for (const inner of Object.values(value)) deepFreeze(inner)
   return value
+}
+
+/** What is in a Map or Set lies beyond `Object.freeze`; its own methods that throw are not. Copies are unaffected. */
+function shadowMutators(collection: object): void {
+  const value = (): never => {
+    throw new TypeError('states are shared and frozen: copy the Map or Set, change the copy, return it')
+  }
+  for (const method of ['set', 'add', 'delete', 'clear']) Object.defineProperty(collection, method, { value })
 }

@@ -36,13 +36,13 @@ const namedKeys = ['actor', 'reason', 'ip', 'correlationId', 'causationId', 'occ
 
 /** Merges the options into one metadata object; named options win over free keys. Throws `ILLEGAL_ARGUMENT`. */
 export function metadataFrom(options: MetadataOptions): { [key: string]: Json } {
-  const metadata: { [key: string]: Json } = {}
+  // Built from entries, so that a key called __proto__ is data like any other.
+  const metadata: { [key: string]: Json } = Object.fromEntries(Object.entries(options.metadata ?? {}))
   const cause = options.causedBy
   if (cause !== undefined) {
     metadata.causationId = cause.id
     metadata.correlationId = cause.metadata.correlationId ?? cause.id
   }
-  if (options.metadata !== undefined) Object.assign(metadata, options.metadata)
   for (const key of namedKeys) {
     const value = options[key] ?? metadata[key]
     if (value === undefined) continue
@@ -62,17 +62,25 @@ export function encodeMetadata(metadata: { readonly [key: string]: Json | undefi
   return encodeLegalObject(metadata, 'metadata')
 }
 
-const instant = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2}))?$/
+const instant = /^(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/
 
-/** Returns an ISO 8601 date or instant in UTC with milliseconds; throws `ILLEGAL_ARGUMENT`. A bare date is midnight UTC. */
+/**
+ * Returns an ISO 8601 date or instant, down to milliseconds, as an instant in UTC; a bare date is midnight UTC. Throws
+ * `ILLEGAL_ARGUMENT`, also for a day that no calendar has.
+ */
 export function legalInstant(name: string, value: unknown): string {
-  const time = typeof value === 'string' && instant.test(value) ? Date.parse(value) : Number.NaN
-  if (Number.isNaN(time)) {
-    throw new DaybookError(
-      'ILLEGAL_ARGUMENT',
-      `${name} must be an ISO 8601 date or instant such as 1993-12-31T23:59:59Z, not ${printable(value)}`,
-      { argument: name, value },
-    )
-  }
-  return new Date(time).toISOString()
+  const [, day] = (typeof value === 'string' && instant.exec(value)) || []
+  const timeMs = day === undefined || !isDay(day) ? Number.NaN : Date.parse(String(value))
+  if (!Number.isNaN(timeMs)) return new Date(timeMs).toISOString()
+  throw new DaybookError(
+    'ILLEGAL_ARGUMENT',
+    `${name} must be an ISO 8601 date or instant such as 1993-12-31T23:59:59Z, not ${printable(value)}`,
+    { argument: name, value },
+  )
+}
+
+/** JavaScript takes 30 February for 1 March. */
+function isDay(day: string): boolean {
+  const timeMs = Date.parse(`${day}T00:00:00Z`)
+  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(day)
 }

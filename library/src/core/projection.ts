@@ -36,13 +36,13 @@ export interface ProjectionOptions<Definitions, Document, Columns> {
   readonly columns?: Columns
   readonly mode?: ProjectionMode
   /** Pure functions: the document before and the event's data give the document after; null deletes it. */
-  readonly evolve: {
+  readonly evolve: NoInfer<{
     readonly [Type in keyof Definitions & string]?: (
       document: Document,
       data: DataOutput<Definitions[Type]>,
       event: RecordedEvent<Type, DataOutput<Definitions[Type]>>,
-    ) => NoInfer<Document> | null
-  }
+    ) => Document | null
+  }>
 }
 
 /** A projection; its result is the read model that `book.read(projection)` queries. */
@@ -191,14 +191,13 @@ function keysOf(
   } catch (cause) {
     throw projectionFailed({ shape: { name: projectionName } }, event, cause)
   }
-  if (typeof given === 'string') return [legalName('document key', given)]
   if (given === undefined) return []
-  if (Array.isArray(given)) return [...new Set(given.map((single) => legalName('document key', single)))]
-  throw projectionFailed(
-    { shape: { name: projectionName } },
-    event,
-    new TypeError(`key returned ${printable(given)}`),
-  )
+  const keys: readonly unknown[] = Array.isArray(given) ? given : [given]
+  try {
+    return [...new Set(keys.map((single) => legalName('document key', single)))]
+  } catch (cause) {
+    throw projectionFailed({ shape: { name: projectionName } }, event, cause)
+  }
 }
 
 function projectionFailed(

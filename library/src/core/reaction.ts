@@ -1,7 +1,7 @@
 import { DaybookError } from './errors.ts'
 import { definitionsOf, type EventSet, type RecordedEvent, type RecordedEventOf } from './event.ts'
 import { printable } from './limits.ts'
-import { legalName } from './names.ts'
+import { legalCategory, legalName } from './names.ts'
 import type { QueryItem } from './query.ts'
 
 /** What a reaction gets with its event. */
@@ -41,6 +41,8 @@ export function reaction<Definitions, Types extends keyof Definitions & string>(
   options: {
     readonly from: EventSet<Definitions>
     readonly types: readonly Types[]
+    /** Only events of these categories; every category unless given. */
+    readonly categories?: readonly string[]
     readonly startAt?: 'now' | 'beginning'
     readonly maxAttempts?: number
     readonly run: (
@@ -58,11 +60,12 @@ export function reaction<Definitions, Types extends keyof Definitions & string>(
       { name },
     )
   }
+  const categories = options.categories?.map(legalCategory)
   return {
     definition: {
       name,
       subscription: `reaction ${name}`,
-      items: [{ types: options.types }],
+      items: [{ types: options.types, ...(categories ? { categories } : {}) }],
       startAt: options.startAt ?? 'now',
       maxAttempts: options.maxAttempts ?? 10,
       run: options.run as ReactionDefinition['run'],

@@ -27,6 +27,7 @@ function openMemory(host: Host): OpenStore {
   return {
     name: 'memory:',
     identity,
+    isReadOnly: false,
     log,
     snapshots,
     readModels,

@@ -1,3 +1,4 @@
+import { deepFreeze } from '../core/fold.ts'
 import type { DocumentRow, ReadModelTransaction } from '../core/ports/read-models.ts'
 import { documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
@@ -51,7 +52,7 @@ export class DocumentFold {
           evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event),
         )
         for (const [nth, key] of keys.entries()) {
-          this.#documents.set(key, documents[nth] ?? null)
+          this.#documents.set(key, deepFreeze(documents[nth] ?? null))
           this.#dirty.add(key)
         }
       } catch (thrown) {
@@ -67,7 +68,7 @@ export class DocumentFold {
     const loaded = await models.documents(this.#definition.shape, missing)
     for (const key of missing) {
       const text = loaded.get(key)
-      this.#documents.set(key, text === undefined ? null : JSON.parse(text))
+      this.#documents.set(key, text === undefined ? null : deepFreeze(JSON.parse(text)))
     }
   }
 

@@ -14,6 +14,8 @@ export interface FollowerWork {
   step(signal: AbortSignal): Promise<boolean>
   /** Told of every error that is retried. */
   onError(error: unknown, attempt: number): void
+  /** Told of the error that ends it. */
+  onStop(error: unknown): void
 }
 
 /** Thrown by a step that cannot go on by trying again. */
@@ -90,6 +92,7 @@ export class Follower {
         this.#error = error instanceof FollowerStop ? error.cause : error
         if (error instanceof FollowerStop) {
           this.#state = 'stopped'
+          this.#work.onStop(this.#error)
           return
         }
         failures++

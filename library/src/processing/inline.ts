@@ -1,5 +1,5 @@
 import { DaybookError } from '../core/errors.ts'
-import type { ReadModelTransaction } from '../core/ports/read-models.ts'
+import type { Checkpoint, ReadModelTransaction } from '../core/ports/read-models.ts'
 import type { BookIdentity, InlineStep, LogReader } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { matchesQuery } from '../core/query.ts'
@@ -7,19 +7,13 @@ import { tagsOf } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
 
-/** An inline projection and the fingerprint of its code. */
-export interface InlineProjection {
-  readonly definition: ProjectionDefinition
-  readonly fingerprint: string
-}
-
 /**
  * Inline projections as one step of the append's own transaction: when the append is visible, so are they. An event
  * that one of them throws on is not appended. What a process without this projection appended meanwhile is folded
  * first.
  */
 export function inlineStep(
-  projections: readonly InlineProjection[],
+  projections: readonly ProjectionDefinition[],
   identity: BookIdentity,
   now: () => number,
 ): InlineStep | undefined {
@@ -31,7 +25,7 @@ export function inlineStep(
 }
 
 async function project(
-  { definition, fingerprint }: InlineProjection,
+  definition: ProjectionDefinition,
   rows: readonly EventRow[],
   models: ReadModelTransaction,
   log: LogReader,
@@ -41,11 +35,7 @@ async function project(
   const firstPosition = rows[0]?.position ?? 0
   const lastPosition = rows.at(-1)?.position ?? 0
   if (checkpoint === undefined || checkpoint.position >= firstPosition) {
-    throw new DaybookError(
-      'CHECKPOINT_BEYOND_HEAD',
-      `the inline read model ${definition.subscription} is at position ${checkpoint?.position ?? 'none'}, the append begins at ${firstPosition}`,
-      { subscription: definition.subscription, checkpoint: checkpoint?.position, firstPosition },
-    )
+    throw checkpointMoved(definition, checkpoint, firstPosition)
   }
   const fold = new DocumentFold(definition)
   for (let afterPosition = checkpoint.position; afterPosition < firstPosition - 1; ) {
@@ -62,13 +52,27 @@ async function project(
     matchesQuery(definition.items, { stream: row.stream, type: row.type, tags: tagsOf(row) }),
   )
   await foldOrThrow(fold, own, models)
-  await models.change({
+  const isChanged = await models.change({
     shape: definition.shape,
     subscription: definition.subscription,
     fromPosition: checkpoint.position,
-    checkpoint: { position: lastPosition, epoch, fingerprint, updatedAtMs: nowMs },
+    checkpoint: { ...checkpoint, position: lastPosition, epoch, updatedAtMs: nowMs },
     ...fold.takeChanges(),
   })
+  if (!isChanged) throw checkpointMoved(definition, checkpoint, firstPosition)
+}
+
+function checkpointMoved(
+  { subscription }: ProjectionDefinition,
+  checkpoint: Checkpoint | undefined,
+  firstPosition: number,
+): DaybookError {
+  const position = checkpoint?.position
+  return new DaybookError(
+    'CHECKPOINT_BEYOND_HEAD',
+    `the inline read model ${subscription} is at position ${position ?? 'none'}, the append begins at ${firstPosition}`,
+    { subscription, checkpoint: position, firstPosition },
+  )
 }
 
 async function foldOrThrow(

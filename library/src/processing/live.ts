@@ -1,4 +1,5 @@
 import { type DocumentQuery, selectDocuments } from '../core/document-query.ts'
+import { deepFreeze } from '../core/fold.ts'
 import { Mutex } from '../core/mutex.ts'
 import type { ColumnValue } from '../core/ports/read-models.ts'
 import type { LogReader } from '../core/ports/store.ts'
@@ -76,7 +77,7 @@ export class LiveProjection {
     for (const [index, key] of keys.entries()) {
       const document = documents[index] ?? null
       if (document === null) this.#documents.delete(key)
-      else this.#documents.set(key, document)
+      else this.#documents.set(key, deepFreeze(document))
     }
     this.#position = event.position
   }

@@ -14,7 +14,7 @@ export interface ProjectingParts {
   readonly models: ReadModelStore
   readonly identity: BookIdentity
   readonly host: Host
-  readonly onError: (error: unknown) => void
+  readonly onError: (error: unknown, isStopped: boolean) => void
 }
 
 const pageEvents = 500
@@ -33,12 +33,13 @@ export class Projecting implements FollowerWork {
   readonly #parts: ProjectingParts
   readonly #fold: DocumentFold
   readonly #waiting = new Set<() => void>()
-  #position = 0
-  #isPositionKnown = false
+  #fingerprint: string
+  #position = -1
 
   constructor(parts: ProjectingParts) {
     this.name = `projection ${parts.definition.subscription}`
     this.#parts = parts
+    this.#fingerprint = parts.fingerprint
     this.#fold = new DocumentFold(parts.definition)
   }
 
@@ -48,7 +49,7 @@ export class Projecting implements FollowerWork {
 
   /** Creates the tables and the checkpoint if they are missing; true when the stored read model is of other code. */
   async prepare(): Promise<boolean> {
-    const { definition, models, log, identity } = this.#parts
+    const { definition, models, log, identity, fingerprint } = this.#parts
     await models.prepare(definition.shape, definition.subscription, this.#checkpointAt(0))
     const checkpoint = await this.checkpoint()
     const head = (await log.head()).position
@@ -59,7 +60,8 @@ export class Projecting implements FollowerWork {
         { subscription: definition.subscription, checkpoint: checkpoint.position, head },
       )
     }
-    return checkpoint.fingerprint !== this.#parts.fingerprint
+    this.#fingerprint = checkpoint.fingerprint
+    return checkpoint.fingerprint !== fingerprint
   }
 
   async checkpoint(): Promise<Checkpoint> {
@@ -70,20 +72,20 @@ export class Projecting implements FollowerWork {
   /** Throws the read model away and begins at the first event. */
   async reset(): Promise<void> {
     const { definition, models } = this.#parts
+    this.#fingerprint = this.#parts.fingerprint
     await models.reset(definition.shape, definition.subscription, this.#checkpointAt(0))
     this.#forget()
   }
 
   async step(signal: AbortSignal): Promise<boolean> {
     try {
-      if (!this.#isPositionKnown) {
-        this.#position = (await this.checkpoint()).position
-        this.#isPositionKnown = true
-      }
+      await this.#startFromCheckpoint()
       const batch = await this.#foldBatch(signal)
       const isWritten = await this.#write(batch.position)
-      if (isWritten && batch.error !== undefined) throw batch.error
-      return batch.hasMore || !isWritten
+      if (batch.error === undefined || !isWritten) return batch.hasMore || !isWritten
+      // Somebody else may have folded the event already; then it is no failure to have failed on it twice.
+      if ((await this.checkpoint()).position !== this.#position) return true
+      throw batch.error
     } catch (error) {
       this.#forget()
       throw isDaybookError(error, 'PROJECTION_FAILED') ? new FollowerStop(error) : error
@@ -94,12 +96,24 @@ export class Projecting implements FollowerWork {
   }
 
   onError(error: unknown): void {
-    this.#parts.onError(error)
+    this.#parts.onError(error, false)
+  }
+
+  onStop(error: unknown): void {
+    this.#parts.onError(error, true)
   }
 
   /** Resolves at the end of the next step. */
   stepped(): Promise<void> {
     return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  /** What is kept in memory is good only for the checkpoint it was folded to; inline projections and others move it. */
+  async #startFromCheckpoint(): Promise<void> {
+    const { position } = await this.checkpoint()
+    if (position === this.#position) return
+    this.#fold.clear()
+    this.#position = position
   }
 
   async #foldBatch(signal: AbortSignal): Promise<Batch> {
@@ -140,14 +154,15 @@ export class Projecting implements FollowerWork {
     return isWritten
   }
 
+  // The fingerprint stays that of the code which began: documents it folded are still there.
   #checkpointAt(position: number): Checkpoint {
-    const { identity, fingerprint, host } = this.#parts
-    return { position, epoch: identity.epoch, fingerprint, updatedAtMs: host.now() }
+    const { identity, host } = this.#parts
+    return { position, epoch: identity.epoch, fingerprint: this.#fingerprint, updatedAtMs: host.now() }
   }
 
   #forget(): void {
     this.#fold.clear()
-    this.#isPositionKnown = false
+    this.#position = -1
   }
 }
 

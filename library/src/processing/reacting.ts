@@ -69,6 +69,9 @@ export class Reacting implements FollowerWork {
     this.#parts.onError(error, attempt)
   }
 
+  // The last try was told of already.
+  onStop(): void {}
+
   async #react(row: EventRow, signal: AbortSignal): Promise<void> {
     const { definition, host } = this.#parts
     const event = this.#rows.event(row)

@@ -50,6 +50,8 @@ export class Connection {
     if (statement === undefined) {
       statement = this.database.prepare(text)
       statement.setReturnArrays(true)
+      // A caller's own connection may read integers as bigints; ours are below 2^53.
+      statement.setReadBigInts(false)
       this.#statements.set(text, statement)
     }
     return statement

@@ -107,10 +107,18 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
     schemaVersion(opened.connection, name, migrations().length)
     const identity = readIdentity(opened.connection)
     const read = (): Connection => opened.connection
-    const log = new SqliteLog({ name, host, identity, reader: read, writer })
+    const log = new SqliteLog({
+      name,
+      host,
+      identity,
+      reader: read,
+      writer,
+      isDurable: options.durability === 'commit',
+    })
     return {
       name,
       identity,
+      isReadOnly: options.isReadOnly,
       log,
       snapshots: new SqliteSnapshots(read, derived, name),
       readModels: new SqliteReadModels(read, derived, name),

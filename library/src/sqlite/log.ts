@@ -8,6 +8,7 @@ import {
 } from '../core/append-plan.ts'
 import type { AppendRequest } from '../core/append-request.ts'
 import { DaybookError } from '../core/errors.ts'
+import { Mutex } from '../core/mutex.ts'
 import { utf8Length } from '../core/names.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
@@ -26,7 +27,12 @@ export interface SqliteLogParts {
   readonly identity: BookIdentity
   readonly reader: () => Connection
   readonly writer: Writer
+  /** True when an acknowledged append must have reached the disk. */
+  readonly isDurable: boolean
 }
+
+/** Appends that join one transaction take turns: savepoints nest, they do not interleave. */
+const turns = new WeakMap<DatabaseSync, Mutex>()
 
 /** The log in one SQLite file. Other processes may append to the same file at the same time. */
 export class SqliteLog extends SqliteReader implements EventLog {
@@ -76,6 +82,16 @@ export class SqliteLog extends SqliteReader implements EventLog {
       )
     }
     const connection = new Connection(transaction)
+    if (this.#parts.isDurable && Number(connection.first(sql.readSynchronous)?.[0]) < sql.fullSynchronous) {
+      throw new DaybookError(
+        'STORE_UNSAFE',
+        `${name}: the connection given has PRAGMA synchronous below FULL`,
+        {
+          store: name,
+          setting: 'synchronous',
+        },
+      )
+    }
     try {
       if (readIdentity(connection).bookId === identity.bookId) return connection
     } catch (cause) {
@@ -145,10 +161,17 @@ class JoinedLog extends SqliteReader implements EventLog {
     this.#connection = connection
   }
 
-  async append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
+  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
+    const { database } = this.#connection
+    const turn = turns.get(database) ?? new Mutex()
+    turns.set(database, turn)
+    return turn.run(() => this.#append(requests, inline))
+  }
+
+  async #append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
     const connection = this.#connection
-    connection.database.exec(sql.savepoint)
     try {
+      connection.database.exec(sql.savepoint)
       const plan = appendRows(connection, requests, this.#parts.host.now(), this.#hasher)
       if (inline !== undefined && plan.rows.length > 0) await inline(plan.rows, changesIn(connection), this)
       connection.database.exec(sql.releaseSavepoint)

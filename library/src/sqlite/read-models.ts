@@ -1,4 +1,5 @@
 import type { DocumentQuery } from '../core/document-query.ts'
+import { DaybookError } from '../core/errors.ts'
 import type {
   Checkpoint,
   ColumnValue,
@@ -30,6 +31,7 @@ export class SqliteReadModels implements ReadModelStore {
   async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     await this.#writer.transaction((connection) => {
       for (const text of sql.readModelStatements(shape).create) connection.database.exec(text)
+      refuseOtherColumns(connection, shape)
       connection.run(sql.startCheckpoint, subscription, ...checkpointCells(start))
     })
   }
@@ -114,6 +116,26 @@ export function changesIn(connection: Connection): ReadModelTransaction {
     documents: async (shape, keys) => loadDocuments(connection, shape, keys),
     change: async (change) => applyChange(connection, change),
   }
+}
+
+/** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
+function refuseOtherColumns(connection: Connection, shape: ReadModelShape): void {
+  const held = new Map(
+    connection
+      .all(sql.readModelStatements(shape).columns)
+      .map(([name, type]) => [String(name), String(type)]),
+  )
+  const declared = Object.entries(shape.columns)
+  const isSame =
+    held.size === declared.length + 2 &&
+    declared.every(([name, type]) => held.get(name) === sql.sqlTypes[type])
+  if (isSame) return
+  const readModel = `${shape.name}@${shape.version}`
+  throw new DaybookError(
+    'PROJECTION_CHANGED',
+    `the read model ${readModel} was made with other columns (${[...held.keys()].slice(2).join(', ') || 'none'})`,
+    { readModel, declared: Object.keys(shape.columns) },
+  )
 }
 
 function applyChange(connection: Connection, change: ReadModelChange): boolean {

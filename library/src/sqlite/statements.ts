@@ -26,6 +26,8 @@ export const syncOnCommit = 'PRAGMA synchronous = FULL'
 export const syncOnCheckpoint = 'PRAGMA synchronous = NORMAL'
 export const syncNever = 'PRAGMA synchronous = OFF'
 export const readSynchronous = 'PRAGMA synchronous'
+/** What `PRAGMA synchronous` says for FULL. */
+export const fullSynchronous = 2
 export const readJournalMode = 'PRAGMA journal_mode'
 export const readApplicationId = 'PRAGMA application_id'
 export const readSchemaVersion = 'PRAGMA user_version'
@@ -111,7 +113,7 @@ export const moveCheckpoint = `
   WHERE subscription = ?1 AND position = ?2`
 export const resetCheckpoint = 'INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)'
 
-const sqlTypes: { readonly [type in ColumnType]: string } = {
+export const sqlTypes: { readonly [type in ColumnType]: string } = {
   integer: 'INTEGER',
   real: 'REAL',
   text: 'TEXT',
@@ -144,7 +146,8 @@ export function readModelStatements(shape: ReadModelShape): ReadModelStatements 
       }),
     ],
     load: `SELECT key, document FROM ${table} WHERE key IN (SELECT value FROM json_each(?))`,
-    upsert: `INSERT INTO ${table} VALUES (${['?', '?', ...names.map(() => '?')].join(', ')})
+    columns: `SELECT name, type FROM pragma_table_info('${`read:${shape.name}@${shape.version}`}')`,
+    upsert: `INSERT INTO ${table} (${['key', 'document', ...names].join(', ')}) VALUES (${['?', '?', ...names.map(() => '?')].join(', ')})
       ON CONFLICT (key) DO UPDATE SET ${assignments.join(', ')}`,
     delete: `DELETE FROM ${table} WHERE key = ?`,
     clear: `DELETE FROM ${table}`,
@@ -153,6 +156,8 @@ export function readModelStatements(shape: ReadModelShape): ReadModelStatements 
 
 export interface ReadModelStatements {
   readonly create: readonly string[]
+  /** Name and type of the columns the table has. */
+  readonly columns: string
   readonly load: string
   readonly upsert: string
   readonly delete: string

@@ -17,6 +17,8 @@ export interface Store {
 export interface OpenStore {
   readonly name: string
   readonly identity: BookIdentity
+  /** True when nothing can be written: no appends, and nothing derived is kept up to date. */
+  readonly isReadOnly: boolean
   readonly log: EventLog
   readonly snapshots: SnapshotStore
   readonly readModels: ReadModelStore
