@@ -5,6 +5,7 @@ import {
   type Command,
   commandOf,
   type DeciderDefinition,
+  type StreamRef,
   type stateOf,
 } from '../core/decider.ts'
 import type { DecisionCommand } from '../core/decision.ts'
@@ -102,9 +103,13 @@ export class Book implements AsyncDisposable {
     return this.#underWay.run(() => appendEvents(context, writes, options))
   }
 
-  /** Reads a stream; a stream without events is empty. */
-  readStream(stream: string, options: ReadStreamOptions = {}): Events {
-    return readStreamEvents(logFor(this.#open().context, options.transaction), stream, options)
+  /** Reads a stream, by name or typed as `account.stream('42')`; a stream without events is empty. */
+  readStream<Event = RecordedEvent>(
+    stream: string | StreamRef<unknown, Event>,
+    options: ReadStreamOptions = {},
+  ): Events<Event> {
+    const name = typeof stream === 'string' ? stream : stream.stream
+    return readStreamEvents(logFor(this.#open().context, options.transaction), name, options) as Events<Event>
   }
 
   /** Reads the log in the order of positions, filtered; with `follow` it waits for more. */

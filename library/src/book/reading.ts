@@ -40,11 +40,11 @@ export interface ReadLogOptions {
 }
 
 /** Events being read, page by page, in bounded memory: `for await (const event of …)`. */
-export interface Events extends AsyncIterable<RecordedEvent> {
+export interface Events<Event = RecordedEvent> extends AsyncIterable<Event> {
   /** The same events a page at a time: faster, where there are millions. */
-  batches(): AsyncIterable<readonly RecordedEvent[]>
+  batches(): AsyncIterable<readonly Event[]>
   /** All of them in one array. Mind the size of what you ask for. */
-  toArray(): Promise<RecordedEvent[]>
+  toArray(): Promise<Event[]>
 }
 
 /** Most events of one page. */
