@@ -91,11 +91,12 @@ function hintFor(cause: unknown, message: string): string {
 /** `account.ts:12:5` of the first place in the error's stack that is somebody's code. */
 function placeOf(cause: unknown): string | undefined {
   const stack = cause instanceof Error ? (cause.stack ?? '') : ''
-  const places = stack.matchAll(/(?:file:\/\/)?(\/[^\s():]+|[A-Za-z]:[\\/][^\s():]+):(\d+)(?::(\d+))?/g)
-  for (const [text, , line, column] of places) {
-    if (text.includes('node_modules') || text.startsWith('node:')) continue
-    const file = text.replace(/(:\d+){1,2}$/, '')
-    const path = file.startsWith('file://') ? fileURLToPath(file) : file
+  const places = stack.matchAll(
+    /(?<=^|[\s(])(file:\/\/\/?|(?=\/|[A-Za-z]:[\\/]))([^\s()]+?):(\d+)(?::(\d+))?(?=[\s)]|$)/gm,
+  )
+  for (const [, scheme = '', file = '', line, column] of places) {
+    if (file.includes('node_modules')) continue
+    const path = scheme === '' ? file : fileURLToPath(`${scheme}${file}`)
     return [shownPath(path), line, column].filter((part) => part !== undefined).join(':')
   }
   return undefined

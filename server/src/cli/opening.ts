@@ -3,7 +3,7 @@ import { openBook } from 'daybook'
 import { configNames, findConfig, loadConfig } from './config-file.ts'
 import { CommandFailure } from './failures.ts'
 import type { Output } from './output.ts'
-import { readOnly, requireBook, storeAt } from './store-address.ts'
+import { readOnly, refuseFolder, requireBook, storeAt } from './store-address.ts'
 
 /** Which book is meant: what `--config` and `--store` say. */
 export interface BookChoice {
@@ -54,7 +54,9 @@ export async function openToRead(opening: Opening, need: 'store' | 'definitions'
 
 /** Opens a book for writing; inline projections are kept, all else that follows the log is left to its own process. */
 export async function openToWrite(opening: Opening): Promise<Book> {
-  return open(opening, await definitionsOf(opening))
+  const defined = await definitionsOf(opening)
+  refuseFolder(defined.store)
+  return open(opening, defined)
 }
 
 /** Opens a book to ask what it tells of itself and where its projections stand; the answer says what a warning would. */

@@ -41,12 +41,25 @@ export function requireBook(store: Store): void {
       facts,
     })
   }
+  refuseFolder(store)
   if (statSync(path).size > 0) return
   throw new CommandFailure({
     code: 'STORE_FOREIGN',
     message: `${store.name} is an empty file, not a book`,
     hint: 'Check the path. Append to it to make it a book.',
     facts,
+  })
+}
+
+/** Throws `STORE_CANNOT_OPEN` for a path that is a folder. */
+export function refuseFolder(store: Store): void {
+  const file = fileOf(store)
+  if (file === undefined || statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true) return
+  throw new CommandFailure({
+    code: 'STORE_CANNOT_OPEN',
+    message: `${store.name} is a folder`,
+    hint: 'Name the file of the book in it.',
+    facts: { store: store.name },
   })
 }
 

@@ -19,7 +19,8 @@ before(async () => {
 
 const cents = async (...words: string[]): Promise<unknown> => {
   const [loaded] = await daybookJson(['state', 'account', '42', ...words, ...base])
-  return (loaded?.state as { readonly cents: number }).cents
+  assert.ok(loaded !== undefined)
+  return (loaded.state as { readonly cents: number }).cents
 }
 
 describe('state', () => {
