@@ -192,9 +192,9 @@ function keysOf(
     throw projectionFailed({ shape: { name: projectionName } }, event, cause)
   }
   if (given === undefined) return []
-  const keys: readonly unknown[] = Array.isArray(given) ? given : [given]
   try {
-    return [...new Set(keys.map((single) => legalName('document key', single)))]
+    if (!Array.isArray(given)) return [legalName('document key', given)]
+    return [...new Set(given.map((single) => legalName('document key', single)))]
   } catch (cause) {
     throw projectionFailed({ shape: { name: projectionName } }, event, cause)
   }

@@ -19,7 +19,7 @@ export interface ProjectingParts {
 
 const pageEvents = 500
 /** A batch is written when this many events were folded … */
-const batchEvents = 20_000
+const batchEvents = 100_000
 /** … or this many documents changed. */
 const batchDocuments = 5_000
 
