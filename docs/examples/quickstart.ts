@@ -3,16 +3,14 @@ import { decider, defineEvents, openBook, refuse } from 'daybook'
 import { sqlite } from 'daybook/sqlite'
 import { z } from 'zod'
 
-// What can happen. Data is checked when it is appended.
-const events = defineEvents({
+const accountEvents = defineEvents({
   AccountOpened: z.object({ owner: z.string() }),
   MoneyDeposited: z.object({ cents: z.int().positive() }),
   MoneyWithdrawn: z.object({ cents: z.int().positive() }),
 })
 
-// What may happen: a command looks at the state and answers an event, or a refusal.
 const account = decider('account', {
-  events,
+  events: accountEvents,
   initialState: { isOpen: false, cents: 0 },
   evolve: {
     AccountOpened: (state) => ({ ...state, isOpen: true }),
@@ -21,12 +19,12 @@ const account = decider('account', {
   },
   commands: {
     open: (state, input: { owner: string }) =>
-      state.isOpen ? refuse('AlreadyOpen') : events.AccountOpened(input),
-    deposit: (state, input: { cents: number }) =>
-      state.isOpen ? events.MoneyDeposited(input) : refuse('NotOpen'),
+      state.isOpen ? refuse('AlreadyOpen') : accountEvents.AccountOpened(input),
+    deposit: (state, { cents }: { cents: number }) =>
+      state.isOpen ? accountEvents.MoneyDeposited({ cents }) : refuse('NotOpen'),
     withdraw: (state, { cents }: { cents: number }) =>
       cents <= state.cents
-        ? events.MoneyWithdrawn({ cents })
+        ? accountEvents.MoneyWithdrawn({ cents })
         : refuse('InsufficientFunds', { available: state.cents }),
   },
 })
@@ -34,12 +32,15 @@ const account = decider('account', {
 await using book = await openBook({ store: sqlite('bank.db'), deciders: [account] })
 
 await book.execute(account.open('42', { owner: 'Ada' }), { actor: 'teller-7' })
-await book.execute(account.deposit('42', { cents: 2_000 }), { actor: 'teller-7', idempotencyKey: 'req-9' })
+await book.execute(account.deposit('42', { cents: 10_000 }), { idempotencyKey: 'request-1' })
+const done = await book.execute(account.withdraw('42', { cents: 12_500 }), { reason: 'rent' })
 
-const { refused } = await book.execute(account.withdraw('42', { cents: 2_500 }))
-console.log(refused?.reason, refused?.facts) // InsufficientFunds { available: 2000 }
+if (done.refused) console.log(done.refused.reason, done.refused.facts.available) // InsufficientFunds 10000
 
-const done = await book.execute(account.withdraw('42', { cents: 500 }))
-const before = await book.load(account, '42', { atVersion: done.version - 1 })
-console.log(before.state.cents, done.state.cents) // 2000 1500
+const before = await book.load(account, '42', { atVersion: 1 })
+console.log(before.state) // { isOpen: true, cents: 0 }
+
+for await (const { version, type, metadata } of book.readStream('account-42')) {
+  console.log(version, type, metadata) // who, why, when it happened in the world
+}
 // #endregion
