@@ -1,14 +1,14 @@
 import { errorRegistry } from 'daybook'
 
-/** Exit codes of the command, each with what it means; `--help` and the reference print them. */
+/** Exit codes of the command, each with a word and what it means; `--help` prints them. */
 export const exitCodes = {
-  ok: [0, 'ok'],
-  error: [1, 'an error, or a finding of doctor'],
-  usage: [2, 'the command line is wrong: nothing was done'],
-  refused: [3, 'the command was refused by its decider'],
-  conflict: [4, 'a conflict: the log is not as expected'],
-  store: [5, 'the store cannot be used'],
-  interrupted: [130, 'interrupted'],
+  ok: [0, 'ok', 'ok'],
+  error: [1, 'error', 'an error, or a finding of doctor'],
+  usage: [2, 'usage', 'the command line is wrong: nothing was done'],
+  refused: [3, 'refused', 'the command was refused by its decider'],
+  conflict: [4, 'conflict', 'a conflict: the log is not as expected'],
+  store: [5, 'store', 'the store cannot be used'],
+  interrupted: [130, 'interrupted', 'interrupted'],
 } as const
 
 /** Codes of failures that are the command's own; all others are those of the library's registry. */
@@ -60,7 +60,9 @@ export function failureFrom(error: unknown): Failure {
   }
   const isError = error instanceof Error
   const message = isError ? error.message || error.name : String(error)
-  const place = isError ? /\n\s+at .*?([^\s(]+:\d+:\d+)\)?/.exec(error.stack ?? '')?.[1] : undefined
+  const place = isError
+    ? /\n\s+at .*?(?:file:\/\/)?(\/[^\s(]+:\d+:\d+)\)?/.exec(error.stack ?? '')?.[1]
+    : undefined
   const facts = place === undefined ? {} : { at: place }
   return { code: 'UNEXPECTED', message, hint: ownCodes.UNEXPECTED, facts }
 }

@@ -15,12 +15,25 @@ export interface Explanation {
 
 /** Gives a command its explanation. */
 export function explained(command: Command, { summary, purpose, examples }: Explanation): Command {
-  return command.summary(summary).description(purpose).addHelpText('after', helpAfter(examples))
+  return command
+    .summary(summary)
+    .description(purpose)
+    .addHelpText('after', helpAfter(examples, codesInShort()))
 }
 
 /** Examples and exit codes, as they stand at the end of every help. */
-export function helpAfter(examples: readonly Example[]): string {
+export function helpAfter(examples: readonly Example[], codes: string = allCodes()): string {
   const shown = examples.map(([line, effect]) => `  # ${effect}\n  ${line}`)
-  const codes = Object.values(exitCodes).map(([code, meaning]) => `  ${String(code).padEnd(5)}${meaning}`)
-  return `\nExamples:\n${shown.join('\n')}\n\nExit codes:\n${codes.join('\n')}`
+  return `\nExamples:\n${shown.join('\n')}\n\nExit codes:\n${codes}`
+}
+
+function allCodes(): string {
+  return Object.values(exitCodes)
+    .map(([code, , meaning]) => `  ${String(code).padEnd(5)}${meaning}`)
+    .join('\n')
+}
+
+function codesInShort(): string {
+  const codes = Object.values(exitCodes).map(([code, word]) => `${code} ${word}`)
+  return `  ${codes.join(', ')}; see daybook --help`
 }

@@ -19,10 +19,10 @@ export function addDoctor(program: Command, session: Session): void {
   const command = explained(program.command('doctor'), {
     summary: 'check a book, and say what to do',
     purpose:
-      'Reports the settings of the store, recomputes the whole log (positions, versions, times, hash chain) and checks the projections. A projection that is behind is run for a while, to tell a slow one from one that has stopped. Every finding has a code and says what to do; the exit code is 1 when there is a problem.',
+      'Reports the settings of the store, recomputes the whole log (positions, versions, times, hash chain) and checks the projections. A projection that is behind is run for a while, to tell a slow one from one that has stopped. With --store and no --config it looks at the store alone, and changes nothing in it. Every finding has a code and says what to do; the exit code is 1 when there is a problem.',
     examples: [
       ['daybook doctor', 'check the book of the configuration'],
-      ['daybook doctor --store sqlite:backup.db', 'check any book, a backup say'],
+      ['daybook doctor --store sqlite:backup.db', 'check any store, a backup say'],
       ['daybook doctor --json', 'for a program'],
     ],
   })
@@ -37,7 +37,7 @@ export function addDoctor(program: Command, session: Session): void {
 
 async function doctor(tools: Tools, { timeout }: DoctorOptions): Promise<number | undefined> {
   const { output } = tools
-  const defined = await definitionsOf(tools)
+  const defined = await definitionsOf(tools, 'store')
   const { facts, findings: ofStore } = await checkStore(tools, defined)
   await writeFacts(output, { ...facts, store: defined.store.name })
   const findings: Finding[] = []

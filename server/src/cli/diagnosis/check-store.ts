@@ -17,8 +17,12 @@ export interface StoreCheck {
  */
 export async function checkStore(opening: Opening, defined: BookOptions): Promise<StoreCheck> {
   try {
-    await (await openToRead(opening, 'definitions')).close()
-    await using book = await openForStatus({ ...defined, projections: [] })
+    await (await openToRead(opening)).close()
+    // What --store names has no settings of its own to look at.
+    const hasSettings = opening.choice.store === undefined
+    await using book = await (hasSettings
+      ? openForStatus({ ...defined, projections: [] })
+      : openToRead(opening))
     const { facts, problems } = await book.inspect()
     const findings = problems.map(({ code, message, hint }) => problem(code, message, hint))
     return { facts, findings: facts.isDurable === false ? [...findings, notDurable(defined)] : findings }
