@@ -134,6 +134,13 @@ describe('finding the configuration', () => {
     assert.equal(ran.code, 0, ran.stderr)
   })
 
+  it('of the repository is that of the bank example', async () => {
+    process.chdir(join(import.meta.dirname, '..', '..', '..'))
+    const ran = await daybook(['projections', '--store', 'memory:'])
+    process.chdir(before)
+    assert.match(ran.stdout, /^balances\t/)
+  })
+
   it('says what to do where there is none, and needs none to read a store', async () => {
     process.chdir(newFolder())
     const ran = await daybook(['read', '--json'])

@@ -32,6 +32,7 @@ export function eventLine({ number, bytes }: FileLine): EventLine | undefined {
     throw usage(`the line has the unknown field ${JSON.stringify(unknown)}`, `Known are ${known.join(', ')}.`)
   if (typeof line.stream !== 'string') throw usage('the line has no stream')
   if (typeof line.type !== 'string') throw usage('the line has no type')
+  if (line.tags !== undefined && !Array.isArray(line.tags)) throw usage('tags is no array')
   const picked = (fields: readonly string[]): { [field: string]: unknown } =>
     Object.fromEntries(
       fields.filter((field) => Object.hasOwn(line, field)).map((field) => [field, line[field]]),
