@@ -44,7 +44,7 @@ export const account = decider('account', {
   events: accountEvents,
   initialState: newAccount,
   evolve: {
-    AccountOpened: (state) => ({ ...state, status: 'open' as const }),
+    AccountOpened: (state) => ({ ...state, status: 'open' }),
     MoneyDeposited: (state, { cents }) => moved(state, cents),
     MoneyWithdrawn: (state, { cents }) => moved(state, -cents),
   },
@@ -84,7 +84,7 @@ export function balances(version: number) {
 
 /** The data of the nth movement. */
 export function movementData(index: number): Movement {
-  return { cents: 100 + (index % 9_900), reference: `transfer ${String(index).padStart(9, '0')}` }
+  return { cents: 100_000 + (index % 900_000), reference: `transfer ${String(index).padStart(9, '0')}` }
 }
 
 /** The nth event: now a deposit, now a smaller withdrawal. */
