@@ -1,7 +1,7 @@
 /**
  * Keeps the code in the docs true. A directive stands on the line before a block:
  *
- * `from docs/examples/account.ts#events`: the block is that region of the file.
+ * `from docs/examples/account.ts#events`: the block is that region of the file; without `#events`, the whole file.
  * `run`: the block's commands are run, in a copy of docs/examples; `run, exits with 3` when they shall fail.
  * `printed`: the block is what the commands run last have printed.
  */
@@ -23,7 +23,7 @@ export interface CodeBlock {
 }
 
 const blocks = /(?:^<!-- (?<directive>[^\n]*?) -->\n)?^```(?<language>[a-z]*)\n(?<body>[\s\S]*?)^```$/gm
-const fromRegion = /^from (?<file>[\w./-]+)#(?<region>[\w-]+)$/
+const fromFile = /^from (?<file>[\w./-]+)(?:#(?<region>[\w-]+))?$/
 const runs = /^run(?:, exits with (?<code>\d+))?$/
 
 /** Every Markdown file of the docs, and the README; paths from the root, with forward slashes. */
@@ -71,8 +71,11 @@ export function refreshed(text: string): string {
   return text.replaceAll(blocks, (whole, directive: string | undefined, language: string, body: string) => {
     if (directive === undefined) return whole
     const withBody = (fresh: string): string => `<!-- ${directive} -->\n\`\`\`${language}\n${fresh}\`\`\``
-    const from = fromRegion.exec(directive)?.groups
-    if (from !== undefined) return withBody(regionOf(from.file ?? '', from.region ?? ''))
+    const from = fromFile.exec(directive)?.groups
+    if (from !== undefined) {
+      const { file = '', region } = from
+      return withBody(region === undefined ? readText(file) : regionOf(file, region))
+    }
     if (directive === 'printed') return withBody(printed)
     const expected = runs.exec(directive)
     if (expected === null) throw new Error(`unknown directive: ${directive}`)
