@@ -153,7 +153,7 @@ export function streamOf(command: AnyCommand): string {
 /** What a repeat of the command must share with it; throws `ILLEGAL_DATA` for input that JSON does not hold. */
 function contentOf({ decider, id, name, input }: AnyCommand): string {
   const command = JSON.stringify(['command', decider.category, id, name])
-  return `${command} ${encodeLegalData(input ?? null, 'input')}`
+  return `${command} ${encodeLegalData(input ?? null, 'input', { ignoresSymbols: true })}`
 }
 
 /** The outcome of a command that led to this state. */

@@ -43,7 +43,7 @@ export async function executeDecision(
   const log = logFor(parts.context, options.transaction)
   const refs = new Map(Object.entries(decision.reads(input)))
   const content = (): string =>
-    `${JSON.stringify(['decision', decision.name])} ${encodeLegalData(input ?? null, 'input')}`
+    `${JSON.stringify(['decision', decision.name])} ${encodeLegalData(input ?? null, 'input', { ignoresSymbols: true })}`
   for (let attempt = 1; ; attempt++) {
     const reads = await readAll(parts, log, refs, options.transaction)
     const earlier = await earlierDecision(parts, log, refs, content, options)

@@ -175,8 +175,9 @@ export function aggregateFold<Instance extends AnyAggregate>(
   }
   const sample = create()
   const takesSnapshots = sample.toSnapshot !== undefined && sample.fromSnapshot !== undefined
-  // Appliers may call any method and read any field, so the whole class counts.
-  const text = fingerprintText(category, type.stateVersion ?? 1, String(type), internalsOf(sample).appliers)
+  // Appliers may call any method and read any field, so the whole class counts, and what a new instance begins with.
+  const code = [String(type), sample.toSnapshot?.()]
+  const text = fingerprintText(category, type.stateVersion ?? 1, code, internalsOf(sample).appliers)
   const fold: Fold = {
     name: `${category} (class ${type.name})`,
     fingerprintText: text,

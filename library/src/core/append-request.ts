@@ -2,7 +2,7 @@ import { DaybookError } from './errors.ts'
 import type { NewEvent } from './event.ts'
 import { type ExpectedVersion, legalExpectedVersion } from './expected-version.ts'
 import { encodeLegalObject } from './legal-data.ts'
-import { integerWithin, type Limits, maxPosition, maxTags } from './limits.ts'
+import { integerWithin, type Limits, maxPosition, maxTags, printable } from './limits.ts'
 import { encodeMetadata, type MetadataOptions, metadataFrom } from './metadata.ts'
 import { legalName, legalStream, utf8Length } from './names.ts'
 import { type AppendCondition, type Query, type QueryItem, queryItems } from './query.ts'
@@ -176,6 +176,11 @@ const noTags: readonly string[] = Object.freeze([])
 
 /** Tags are a set: sorted by code unit, each once. */
 function legalTags(tags: readonly string[]): readonly string[] {
+  if (!Array.isArray(tags)) {
+    throw new DaybookError('ILLEGAL_ARGUMENT', `tags must be an array of strings, not ${printable(tags)}`, {
+      argument: 'tags',
+    })
+  }
   if (tags.length === 0) return noTags
   const legal = [...new Set(tags.map((tag) => legalName('tag', tag)))].sort()
   if (legal.length <= maxTags) return legal

@@ -138,6 +138,60 @@ export function typesOfDefining(): void {
   })
 }
 
+/** Never runs: a state with literals, declared as such, needs no annotation where it is spread. */
+export async function typesOfLiteralStates(book: Book): Promise<void> {
+  const initialState: { status: 'new' | 'open'; cents: number } = { status: 'new', cents: 0 }
+  const evolve = { MoneyWithdrawn: (state: typeof initialState) => state }
+  const declared = decider('account', {
+    events: accountEvents,
+    initialState,
+    evolve: {
+      AccountOpened: (state) => ({ ...state, status: 'open' }),
+      MoneyDeposited: (state, { cents }) => ({ ...state, cents: state.cents + cents }),
+      ...evolve,
+    },
+    commands: {
+      open: (state, input: { owner: string }) =>
+        state.status === 'open' ? refuse('AlreadyOpen') : accountEvents.AccountOpened(input),
+    },
+  })
+  const { state: loaded } = await book.load(declared, '42')
+  assertType<Same<typeof loaded.status, 'new' | 'open'>>()
+  decider('account', {
+    events: accountEvents,
+    initialState: { status: 'new', cents: 0 } as { status: 'new' | 'open'; cents: number },
+    evolve: {
+      AccountOpened: (state) => ({ ...state, status: 'open' }),
+      // @ts-expect-error there is no such status
+      MoneyDeposited: (state) => ({ ...state, status: 'closed' }),
+      ...evolve,
+    },
+    commands: {},
+  })
+  const boundaryOf = boundary('opened', {
+    events: accountEvents,
+    initialState,
+    evolve: { AccountOpened: (state) => ({ ...state, status: 'open' }) },
+  })
+  assertType<Same<ReturnType<typeof boundaryOf.matching>['fold']['name'], string>>()
+  boundary('opened', {
+    events: accountEvents,
+    initialState,
+    // @ts-expect-error there is no such status
+    evolve: { AccountOpened: (state) => ({ ...state, status: 'closed' }) },
+  })
+  projection('statuses', {
+    from: accountEvents,
+    key: ({ streamId }) => streamId,
+    initial: initialState,
+    evolve: {
+      AccountOpened: (document) => ({ ...document, status: 'open' }),
+      // @ts-expect-error there is no such status
+      MoneyDeposited: (document) => ({ ...document, status: 'closed' }),
+    },
+  })
+}
+
 /** Never runs: decisions, boundaries, projections, reactions and aggregates. */
 export async function typesOfTheRest(book: Book): Promise<void> {
   const withdrawals = boundary('withdrawals', {

@@ -117,7 +117,7 @@ export const errorRegistry = {
   },
   STORE_READ_ONLY: {
     meaning: 'The database file or its folder cannot be written.',
-    hint: 'Give the process write permission on the file and its folder, or open the book with readOnly: true.',
+    hint: 'Give the process write permission on the file and its folder; reading alone (readOnly: true) needs it on the folder, for the -shm file.',
   },
   STORE_CANNOT_OPEN: {
     meaning: 'The database could not be opened or created.',

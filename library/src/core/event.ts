@@ -96,11 +96,11 @@ export type EventSet<Definitions> = {
 }
 
 /** On an event set: its definitions by type. */
-export const definitionsOf: unique symbol = Symbol('daybook.definitions')
+export const definitionsOf: unique symbol = Symbol.for('daybook.definitions')
 /** On an event made by a set: the definition it is validated by. */
-export const definitionOf: unique symbol = Symbol('daybook.definition')
+export const definitionOf: unique symbol = Symbol.for('daybook.definition')
 /** On an event whose data has been through its schema. */
-export const isValidated: unique symbol = Symbol('daybook.validated')
+export const isValidated: unique symbol = Symbol.for('daybook.validated')
 declare const definitionsType: unique symbol
 
 /**

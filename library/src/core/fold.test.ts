@@ -68,6 +68,36 @@ test('freezing reaches everything, stops at what is frozen, and leaves buffers a
   assert.equal(deepFreeze('text'), 'text')
 })
 
+test('a Map or Set in a state cannot be changed by one of its holders, a copy can', () => {
+  const state = deepFreeze({ seats: new Set([1]), owners: new Map([[1, { name: 'Ada' }]]) })
+  for (const change of [
+    () => state.seats.add(2),
+    () => state.seats.delete(1),
+    () => state.seats.clear(),
+    () => state.owners.set(2, { name: 'Bob' }),
+    () => state.owners.delete(1),
+    () => state.owners.clear(),
+  ]) {
+    assert.throws(change, TypeError)
+  }
+  assert.deepEqual([[...state.seats], state.owners.size], [[1], 1])
+  const copy = { seats: new Set(state.seats).add(2), owners: new Map(state.owners).set(2, { name: 'Bob' }) }
+  assert.deepEqual([[...copy.seats], copy.owners.size], [[1, 2], 2])
+  assert.deepEqual(state, { seats: new Set([1]), owners: new Map([[1, { name: 'Ada' }]]) })
+})
+
+test('an evolve that changes the Set it was given fails, and the initial state stays as it was', () => {
+  const mutating = {
+    Deposited: (state: { seen: Set<number> }, { cents }: { cents: number }) => {
+      state.seen.add(cents)
+      return state
+    },
+  }
+  const fold = valueFold('room', { seen: new Set<number>() }, mutating, 1)
+  assert.throws(() => fold.evolve(fold.initial(), new FoldedEvent(row)), { code: 'EVOLVE_FAILED' })
+  assert.deepEqual(fold.initial(), { seen: new Set() })
+})
+
 test('a folded event shows what the plain one shows', () => {
   const plain = new RowReader().event(row)
   const folded = new FoldedEvent(row)

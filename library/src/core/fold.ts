@@ -1,5 +1,6 @@
 import { DaybookError, messageOf } from './errors.ts'
 import type { RecordedEvent } from './event.ts'
+import { printable } from './limits.ts'
 
 /** How state follows from events: the one thing deciders, aggregates and boundaries have in common. */
 export interface Fold {
@@ -94,9 +95,15 @@ export function fingerprintText(
 ): string {
   const sources = [...functions].map(([type, step]) => [type, String(step)])
   sources.sort(([one = ''], [other = '']) => (one < other ? -1 : 1))
-  return JSON.stringify([name, version, initial ?? null, sources], (_key, value: unknown) =>
-    typeof value === 'bigint' ? `${value}n` : value,
-  )
+  return JSON.stringify([name, version, initial, sources], tellApart)
+}
+
+// JSON writes several values alike that make different states.
+function tellApart(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `bigint ${value}`
+  if (typeof value === 'number' && (Object.is(value, -0) || !Number.isFinite(value)))
+    return `number ${printable(value)}`
+  return value === undefined ? 'undefined' : value
 }
 
 /**

@@ -4,16 +4,23 @@ import { maxDepth, printable } from './limits.ts'
 /** A value that JSON holds exactly. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
+/** What one use of legal data sees differently from data and metadata. */
+export interface LegalDataRules {
+  /** True: properties whose key is a symbol are left out instead of refused. */
+  readonly ignoresSymbols?: boolean
+  /** True: objects without a prototype are refused, since they come back with one. */
+  readonly refusesBareObjects?: boolean
+}
+
 /**
  * Encodes a value as JSON text that parses back to an equal value, or throws `ILLEGAL_DATA` with the path of the
  * first offender: `undefined`, functions, symbols, bigints, `NaN`, infinities, integers beyond ±(2^53−1), class
  * instances (`Date`, `Map` …), sparse arrays, hidden properties, nesting deeper than 128.
- * `-0` is kept (as `-0`), a lone surrogate is kept (as its escape), a `__proto__` key is kept as data.
+ * `-0` is kept (as `-0`), a lone surrogate is kept (as its escape), a `__proto__` key is kept as data. Each property
+ * is read once, so what was checked is what is stored.
  */
-export function encodeLegalData(value: unknown, root = 'data'): string {
-  const check = new LegalDataCheck(root)
-  check.value(value, 0)
-  return check.hasNegativeZero ? JSON.stringify(value, keepNegativeZero) : JSON.stringify(value)
+export function encodeLegalData(value: unknown, root = 'data', rules: LegalDataRules = {}): string {
+  return new LegalDataEncoder(root, rules).encode(value, 0)
 }
 
 /** As `encodeLegalData`, for the outermost value of events and metadata, which must be a plain object. */
@@ -26,36 +33,36 @@ export function encodeLegalObject(value: unknown, root: string): string {
   return encodeLegalData(value, root)
 }
 
-// In the language since ES2025 drafts; not yet in TypeScript's library.
-const rawJson = JSON as typeof JSON & { rawJSON(text: string): object }
+// What must be escaped, or might: a surrogate is escaped only when it is alone, which JSON.stringify knows.
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
 
-function keepNegativeZero(_key: string, value: unknown): unknown {
-  return Object.is(value, -0) ? rawJson.rawJSON('-0') : value
+// For short texts the look is cheaper than the call; long ones are looked at once, by the call.
+function encodeText(text: string): string {
+  return text.length > 200 || needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
 }
 
-class LegalDataCheck {
-  hasNegativeZero = false
+class LegalDataEncoder {
   readonly #path: (string | number)[] = []
   readonly #root: string
+  readonly #rules: LegalDataRules
 
-  constructor(root: string) {
+  constructor(root: string, rules: LegalDataRules) {
     this.#root = root
+    this.#rules = rules
   }
 
-  value(value: unknown, depth: number): void {
+  encode(value: unknown, depth: number): string {
     switch (typeof value) {
       case 'string':
+        return encodeText(value)
       case 'boolean':
-        return
+        return value ? 'true' : 'false'
       case 'number':
-        this.#number(value)
-        return
+        return this.#number(value)
       case 'object':
-        if (value === null) return
+        if (value === null) return 'null'
         if (depth >= maxDepth) throw this.#illegal(`is nested deeper than ${maxDepth} levels`)
-        if (Array.isArray(value)) this.#array(value, depth)
-        else this.#object(value, depth)
-        return
+        return Array.isArray(value) ? this.#array(value, depth) : this.#object(value, depth)
       case 'bigint':
         throw this.#illegal('is a bigint; write it as a string')
       default:
@@ -63,44 +70,46 @@ class LegalDataCheck {
     }
   }
 
-  #number(value: number): void {
-    if (value === 0) {
-      if (Object.is(value, -0)) this.hasNegativeZero = true
-      return
-    }
+  #number(value: number): string {
+    if (Number.isSafeInteger(value)) return Object.is(value, -0) ? '-0' : String(value)
     if (!Number.isFinite(value)) throw this.#illegal(`is ${value}`)
-    if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      throw this.#illegal(
-        `is ${value}, an integer beyond 2^53−1, which a number cannot hold exactly; write it as a string`,
-      )
-    }
+    if (!Number.isInteger(value)) return String(value)
+    throw this.#illegal(
+      `is ${value}, an integer beyond 2^53−1, which a number cannot hold exactly; write it as a string`,
+    )
   }
 
-  #array(array: readonly unknown[], depth: number): void {
+  #array(array: readonly unknown[], depth: number): string {
     if (Object.getPrototypeOf(array) !== Array.prototype)
       throw this.#illegal('is an instance of a subclass of Array')
     // Covers holes, named properties and symbols at once: a plain array owns its elements and `length`.
     if (Reflect.ownKeys(array).length !== array.length + 1)
       throw this.#illegal('is an array with holes or named properties')
+    let text = ''
     for (let index = 0; index < array.length; index++) {
       this.#path.push(index)
-      this.value(array[index], depth + 1)
+      text += (index === 0 ? '[' : ',') + this.encode(array[index], depth + 1)
       this.#path.pop()
     }
+    return text === '' ? '[]' : `${text}]`
   }
 
-  #object(object: object, depth: number): void {
+  #object(object: object, depth: number): string {
     const prototype: unknown = Object.getPrototypeOf(object)
-    if (prototype !== Object.prototype && prototype !== null) {
-      throw this.#illegal(`is an instance of ${className(prototype)}, not a plain object`)
+    if (prototype !== Object.prototype && (prototype !== null || this.#rules.refusesBareObjects)) {
+      throw this.#illegal(`is ${instanceOf(prototype)}, not a plain object`)
     }
     const keys = Object.keys(object)
-    if (Reflect.ownKeys(object).length !== keys.length) throw this.#illegal('has hidden or symbol properties')
+    const owned = this.#rules.ignoresSymbols ? Object.getOwnPropertyNames(object) : Reflect.ownKeys(object)
+    if (owned.length !== keys.length) throw this.#illegal('has hidden or symbol properties')
+    let text = ''
     for (const key of keys) {
       this.#path.push(key)
-      this.value((object as { readonly [key: string]: unknown })[key], depth + 1)
+      const value = this.encode((object as { readonly [key: string]: unknown })[key], depth + 1)
+      text += `${(text === '' ? '{' : ',') + encodeText(key)}:${value}`
       this.#path.pop()
     }
+    return text === '' ? '{}' : `${text}}`
   }
 
   #illegal(problem: string): DaybookError {
@@ -114,7 +123,8 @@ function pathStep(step: string | number): string {
   return /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${printable(step)}]`
 }
 
-function className(prototype: unknown): string {
+function instanceOf(prototype: unknown): string {
+  if (prototype === null) return 'an object without a prototype'
   const owner = (prototype as { readonly constructor?: unknown }).constructor
-  return typeof owner === 'function' && owner.name ? owner.name : 'a class'
+  return `an instance of ${typeof owner === 'function' && owner.name ? owner.name : 'a class'}`
 }

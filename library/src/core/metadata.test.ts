@@ -37,3 +37,20 @@ test('business time is kept as an instant in UTC', () => {
   assert.throws(() => metadataFrom({ metadata: { actor: 5 } }), { code: 'ILLEGAL_ARGUMENT' })
   assert.throws(() => metadataFrom({ metadata: { occurredAt: 'soon' } }), { code: 'ILLEGAL_ARGUMENT' })
 })
+
+test('a day that no calendar has is refused, not taken for another day', () => {
+  for (const illegal of [
+    '2024-02-30',
+    '2023-02-29',
+    '1900-02-29',
+    '2024-04-31',
+    '2024-02-30T12:00Z',
+    '2024-02-30T23:59:59+02:00',
+    '2024-00-10',
+    '2024-01-00',
+  ]) {
+    assert.throws(() => metadataFrom({ occurredAt: illegal }), { code: 'ILLEGAL_ARGUMENT' }, illegal)
+  }
+  assert.equal(legalInstant('atTime', '2024-02-29'), '2024-02-29T00:00:00.000Z')
+  assert.equal(legalInstant('atTime', '2000-02-29T23:30:00-01:00'), '2000-03-01T00:30:00.000Z')
+})

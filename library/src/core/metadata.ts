@@ -36,6 +36,7 @@ const namedKeys = ['actor', 'reason', 'ip', 'correlationId', 'causationId', 'occ
 
 /** Merges the options into one metadata object; named options win over free keys. Throws `ILLEGAL_ARGUMENT`. */
 export function metadataFrom(options: MetadataOptions): { [key: string]: Json } {
+  if (options.metadata !== undefined) encodeLegalObject(options.metadata, 'metadata')
   // Built from entries, so that a key called __proto__ is data like any other.
   const metadata: { [key: string]: Json } = Object.fromEntries(Object.entries(options.metadata ?? {}))
   const cause = options.causedBy

@@ -7,7 +7,7 @@ export interface Refusal<Reason extends string = string, Facts = unknown> {
   readonly facts: Facts
 }
 
-const refusalMark: unique symbol = Symbol('daybook.refusal')
+const refusalMark: unique symbol = Symbol.for('daybook.refusal')
 
 /**
  * What a command returns when its rules say no: a reason for programs and facts for people.

@@ -17,7 +17,7 @@ export interface SnapshotSubject {
 
 /** Encodes a state as a snapshot; throws `ILLEGAL_DATA` when it would not come back as it is. */
 export function encodeSnapshot(fold: Fold, subject: SnapshotSubject, digest: Digest): SnapshotRow {
-  const state = encodeLegalData(fold.toSnapshot?.(subject.state), 'state')
+  const state = encodeLegalData(fold.toSnapshot?.(subject.state), 'state', { refusesBareObjects: true })
   const { stream, version, position, eventId } = subject
   const fields = {
     stream,

@@ -60,8 +60,9 @@ export class Projecting implements FollowerWork {
         { subscription: definition.subscription, checkpoint: checkpoint.position, head },
       )
     }
-    this.#fingerprint = checkpoint.fingerprint
-    return checkpoint.fingerprint !== fingerprint
+    // Where nothing has been folded yet there is nothing of other code.
+    this.#fingerprint = checkpoint.position === 0 ? fingerprint : checkpoint.fingerprint
+    return this.#fingerprint !== fingerprint
   }
 
   async checkpoint(): Promise<Checkpoint> {

@@ -90,6 +90,9 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
   if (options.isReadOnly && !existsSync(options.path)) {
     throw new DaybookError('STORE_CANNOT_OPEN', `${name} does not exist`, { store: name })
   }
+  if (statSync(options.path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new DaybookError('STORE_CANNOT_OPEN', `${name} is a folder, not a file`, { store: name })
+  }
   // Log and read models have connections of their own, but only one writes at a time, in the order of asking.
   const mutex = new Mutex()
   const patience: Patience = { name, host, lockTimeoutMs }
@@ -104,7 +107,9 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
     }
     const opened = await whenFree(patience, () => new Reader(options))
     reader = opened
-    schemaVersion(opened.connection, name, migrations().length)
+    if (schemaVersion(opened.connection, name, migrations().length) === 0) {
+      throw new DaybookError('STORE_FOREIGN', `${name} is an empty file, not a Daybook book`, { store: name })
+    }
     const identity = readIdentity(opened.connection)
     const read = (): Connection => opened.connection
     const log = new SqliteLog({
