@@ -8,6 +8,20 @@ import { fileURLToPath } from 'node:url'
 /** Starting a process costs a third with what node has compiled before. */
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/torture', import.meta.url))
 
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const { pid } of alive) if (pid !== undefined) killGroup(pid)
+})
+
+/** Ends a program and what it runs: strace alone would leave its tracee behind. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It ended just now.
+  }
+}
+
 export interface ChildOptions {
   /** A program to run node under: `strace` and what it takes. */
   readonly under?: readonly string[]
@@ -30,7 +44,9 @@ export class Child {
     const file = fileURLToPath(new URL(`./processes/${program}.ts`, import.meta.url))
     const [command, ...rest] = [...under, process.execPath, file, JSON.stringify(config)]
     const env = { ...process.env, NODE_COMPILE_CACHE: compileCache }
-    this.process = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'], env })
+    // In a group of its own: Ctrl-C is for the parent, which then ends its children in good order.
+    this.process = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'], env, detached: true })
+    alive.add(this.process)
     this.process.stdin?.on('error', () => undefined)
     this.process.stderr?.on('data', (text) => {
       this.#errors += String(text)
@@ -50,6 +66,7 @@ export class Child {
     this.ended = new Promise((resolve, reject) => {
       this.process.on('error', reject)
       this.process.on('close', (code, signal) => {
+        alive.delete(this.process)
         tellFirst()
         allRead.then(() => resolve({ code, signal }), reject)
       })
