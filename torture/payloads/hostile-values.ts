@@ -95,6 +95,7 @@ const illegal: fc.Arbitrary<unknown> = fc.oneof(
       () => Object.defineProperty({}, 'hidden', { value: 1, enumerable: false }),
       () => Object.create({ inherited: 1 }),
       () => () => 1,
+      () => Object.defineProperty({}, 'computed', { get: () => 1, enumerable: true }),
       () => ({ toJSON: () => 'something else' }),
       () => Promise.resolve(1),
     )

@@ -114,6 +114,26 @@ const baskets: readonly AnyDecider[] = [
   }),
 ]
 
+type Counts = { readonly [key: string]: number }
+
+const bare = (counts: Counts, more: Counts): Counts =>
+  Object.assign(Object.create(null) as Counts, counts, more)
+
+/** A dictionary without a prototype, which JSON would give one. */
+function counts(step: number): AnyDecider {
+  return decider('counts', {
+    events: changeEvents,
+    initialState: bare({}, {}),
+    stateVersion: step,
+    evolve: {
+      Changed: (state, { key }) => bare(state, { [key]: (state[key] ?? 0) + step }),
+      Removed: () => bare({}, {}),
+      Noted: (state) => state,
+    },
+    commands: {},
+  })
+}
+
 /** States that JSON cannot hold: never in a snapshot, and right all the same. */
 const awkward: readonly AnyDecider[] = [
   decider('awkward', {
@@ -146,8 +166,9 @@ const awkward: readonly AnyDecider[] = [
 /** The deciders of a category, one shape each. */
 export const deciderShapes: ReadonlyMap<string, readonly AnyDecider[]> = new Map([
   ['tally', [tally(1), tally(2), tally(3)]],
-  ['balance', [balance(0), balance(100), balance(-5)]],
+  ['balance', [balance(0), balance(100), balance(-0)]],
   ['basket', baskets],
+  ['counts', [counts(1), counts(2)]],
   ['awkward', awkward],
 ])
 
@@ -214,6 +235,50 @@ const laterMeter = (() => {
   return Meter
 })()
 
+/** Classes that differ in nothing but what a field begins with, and in a method that an applier calls. */
+const gauges = [
+  class Gauge extends aggregate('gauge', changeEvents) {
+    #value = 0
+    readonly on = this.appliers({
+      Changed: ({ amount }) => this.#move(amount),
+      Removed: ({ amount }) => this.#move(-amount),
+      Noted: () => undefined,
+    })
+    #move(amount: number): void {
+      this.#value += amount
+    }
+    seen(): unknown {
+      return this.#value
+    }
+    override toSnapshot(): { value: number } {
+      return { value: this.#value }
+    }
+    override fromSnapshot({ value }: { value: number }): void {
+      this.#value = value
+    }
+  },
+  class Gauge extends aggregate('gauge', changeEvents) {
+    #value = 1_000
+    readonly on = this.appliers({
+      Changed: ({ amount }) => this.#move(amount),
+      Removed: ({ amount }) => this.#move(-amount),
+      Noted: () => undefined,
+    })
+    #move(amount: number): void {
+      this.#value += 2 * amount
+    }
+    seen(): unknown {
+      return this.#value
+    }
+    override toSnapshot(): { value: number } {
+      return { value: this.#value }
+    }
+    override fromSnapshot({ value }: { value: number }): void {
+      this.#value = value
+    }
+  },
+]
+
 /** An aggregate without snapshots. */
 class Plain extends aggregate('plain', changeEvents) {
   readonly entries: Change[] = []
@@ -236,5 +301,6 @@ export const aggregateShapes: ReadonlyMap<string, readonly AggregateClass<SeenAg
   readonly AggregateClass<SeenAggregate>[]
 >([
   ['meter', [Meter, laterMeter]],
+  ['gauge', gauges],
   ['plain', [Plain]],
 ])
