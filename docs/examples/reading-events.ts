@@ -8,8 +8,9 @@ await book.execute(account.deposit('42', { cents: 2_000 }), { actor: 'teller-7' 
 await book.execute(account.withdraw('42', { cents: 500 }), { actor: 'teller-8' })
 
 // #region stream
-for await (const event of book.readStream('account-42', { types: ['MoneyDeposited', 'MoneyWithdrawn'] })) {
-  console.log(event.version, event.type, event.data, event.metadata.actor)
+for await (const event of book.readStream(account.stream('42'), { fromVersion: 2 })) {
+  if (event.type === 'MoneyDeposited') console.log(event.version, 'deposited', event.data.cents)
+  if (event.type === 'MoneyWithdrawn') console.log(event.version, 'withdrawn', event.data.cents)
 }
 
 const [last] = await book.readStream('account-42', { direction: 'backwards', limit: 1 }).toArray()
