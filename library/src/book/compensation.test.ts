@@ -84,3 +84,49 @@ test('an undo repeated with its key has one effect, and two at once take the eve
   assert.deepEqual(repeat.events, first.events)
   assert.deepEqual(repeat.state, first.state)
 })
+
+test('a repeated undo gives the first outcome, version, position and state included, whatever came after', async () => {
+  await using book = await openBook({ store: memory(), deciders: [account] })
+  await book.execute(account.deposit('1', { cents: 500 }))
+  const options = { version: 1, ...correction, idempotencyKey: 'key-1' }
+  const first = await book.undo(account, '1', options)
+  assert.deepEqual([first.refused, first.version, first.isRepeat], [undefined, 2, false])
+  assert.deepEqual(await book.undo(account, '1', options), { ...first, isRepeat: true })
+  await book.execute(account.deposit('1', { cents: 7 }))
+  assert.deepEqual(await book.undo(account, '1', options), { ...first, isRepeat: true })
+  await assert.rejects(book.redo(account, '1', options), { code: 'IDEMPOTENCY_KEY_REUSED' })
+})
+
+test('redo appends the recorded data as it is: a schema that transforms has done so already', async () => {
+  const scaled = defineEvents({
+    Paid: z.object({ euros: z.number().transform((euros) => euros * 100) }),
+    Priced: z.object({ cents: z.string().transform(Number) }),
+  })
+  const payment = decider('payment', {
+    events: scaled,
+    initialState: { paid: 0, price: 0 },
+    evolve: {
+      Paid: (state, { euros }) => ({ ...state, paid: state.paid + euros }),
+      Priced: (state, { cents }) => ({ ...state, price: state.price + cents }),
+    },
+    commands: {
+      pay: (_state, input: { euros: number }) => scaled.Paid(input),
+      price: (_state, input: { cents: string }) => scaled.Priced(input),
+    },
+    compensate: {
+      Paid: (_state, { euros }) => scaled.Paid({ euros: -euros / 100 }),
+      Priced: (_state, { cents }) => scaled.Priced({ cents: String(-cents) }),
+    },
+  })
+  await using book = await openBook({ store: memory(), deciders: [payment] })
+  await book.execute(payment.pay('1', { euros: 5 }))
+  const { state: before } = await book.execute(payment.price('1', { cents: '700' }))
+  assert.deepEqual(before, { paid: 500, price: 700 })
+  for (const version of [1, 2]) {
+    accepted(await book.undo(payment, '1', { version, ...correction }))
+    const redone = accepted(await book.redo(payment, '1', { version, ...correction }))
+    assert.deepEqual(redone.state, before)
+    const original = await book.readStream('payment-1', { fromVersion: version, limit: 1 }).toArray()
+    assert.deepEqual(redone.events[0]?.data, original[0]?.data)
+  }
+})

@@ -140,6 +140,26 @@ test('a repeated key gives the same events and states, with other input it is re
   })
 })
 
+test('a repeat is the whole first outcome, version and positions included, for streams and for boundaries', async () => {
+  await using book = await openBook({ store: memory(), deciders: [account] })
+  await book.execute(account.deposit('a', { cents: 100 }))
+  const moved = transfer({ from: 'a', to: 'b', cents: 60 })
+  const booked = bookSeat({ course: 'x', student: '1' })
+  const firstMoved = await book.execute(moved, { idempotencyKey: 'move' })
+  const firstBooked = await book.execute(booked, { idempotencyKey: 'book' })
+  assert.deepEqual([firstMoved.version, firstMoved.position, firstMoved.isRepeat], [1, 3, false])
+  assert.deepEqual(firstBooked.state, {
+    course: { state: { booked: 1 }, position: 4 },
+    student: { state: { booked: 1 }, position: 4 },
+  })
+  await book.execute(transfer({ from: 'b', to: 'a', cents: 10 }))
+  await book.execute(bookSeat({ course: 'x', student: '2' }))
+  const againMoved = await book.execute(moved, { idempotencyKey: 'move' })
+  const againBooked = await book.execute(booked, { idempotencyKey: 'book' })
+  assert.deepEqual(againMoved, { ...firstMoved, isRepeat: true })
+  assert.deepEqual(againBooked, { ...firstBooked, isRepeat: true })
+})
+
 test('events go to the log in the order in which they were returned', async () => {
   const weave = decision('weave', {
     reads: () => ({}),

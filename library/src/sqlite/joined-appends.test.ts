@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, test } from 'node:test'
+import { z } from 'zod'
+import { decider, defineEvents, openBook, projection } from '../index.ts'
+import { type SqliteOptions, sqlite } from './index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'daybook-'))
+after(() => rmSync(folder, { recursive: true }))
+let files = 0
+
+const events = defineEvents({ Deposited: z.object({ cents: z.int() }) })
+
+const account = decider('account', {
+  events,
+  initialState: { cents: 0 },
+  evolve: { Deposited: (state, { cents }) => ({ cents: state.cents + cents }) },
+  commands: { deposit: (_state, input: { cents: number }) => events.Deposited(input) },
+})
+
+/** Loading its documents gives way to whatever else goes on in the transaction. */
+const strict = projection('strict', {
+  from: events,
+  mode: 'inline',
+  key: ({ streamId }) => streamId,
+  initial: { cents: 0 },
+  evolve: {
+    Deposited: (document, { cents }) => {
+      if (cents < 0) throw new Error('negative')
+      return { cents: document.cents + cents }
+    },
+  },
+})
+
+/** A book, and a connection of the caller's that has begun a transaction. */
+async function joined(pragma = '', options: SqliteOptions = {}, connection: { readBigInts?: boolean } = {}) {
+  const path = join(folder, `${files++}.db`)
+  const store = sqlite(path, options)
+  const book = await openBook({ store, deciders: [account], projections: [strict], follow: false })
+  const caller = new DatabaseSync(path, connection)
+  caller.exec(pragma)
+  caller.exec('BEGIN IMMEDIATE')
+  const append = (id: number, cents: number) =>
+    book.append(`account-${id}`, events.Deposited({ cents }), { transaction: caller })
+  return { book, caller, append }
+}
+
+for (const amounts of [
+  [1, -1],
+  [-1, 1],
+  [1, -1, 2, -2, 3],
+]) {
+  test(`of appends of ${amounts} at once in one transaction, those that fail take no other along`, async () => {
+    const { book, caller, append } = await joined()
+    const settled = await Promise.allSettled(amounts.map((cents, nth) => append(nth, cents)))
+    caller.exec('COMMIT')
+    caller.close()
+    assert.deepEqual(
+      settled.map((each) => (each.status === 'rejected' ? each.reason.code : each.status)),
+      amounts.map((cents) => (cents < 0 ? 'PROJECTION_FAILED' : 'fulfilled')),
+    )
+    const good = amounts.filter((cents) => cents > 0)
+    const recorded = await book.readLog().toArray()
+    assert.deepEqual(
+      recorded.map(({ data }) => data),
+      good.map((cents) => ({ cents })),
+    )
+    const documents = (await book.read(strict).find()).map(({ document }) => document.cents)
+    assert.deepEqual(documents, good)
+    assert.deepEqual(await book.verify(), { events: good.length })
+    await book.close()
+  })
+}
+
+test('appends and commands at once in one transaction all succeed, in the order of asking', async () => {
+  const { book, caller, append } = await joined()
+  const transaction = caller
+  const appended = await Promise.all([1, 2, 3].map((cents) => append(cents, cents)))
+  assert.deepEqual(
+    appended.map(({ position }) => position),
+    [1, 2, 3],
+  )
+  const deposits = [5, 7].map((cents) => book.execute(account.deposit('1', { cents }), { transaction }))
+  const versions = (await Promise.all(deposits)).map(({ version }) => version)
+  assert.deepEqual(new Set(versions), new Set([2, 3]))
+  caller.exec('COMMIT')
+  caller.close()
+  assert.deepEqual((await book.load(account, '1')).state, { cents: 13 })
+  assert.deepEqual(await book.read(strict).get('1'), { cents: 13 })
+  await book.close()
+})
+
+test('a connection that does not flush at the commit is refused, unless the book was opened like that', async () => {
+  for (const level of ['OFF', 'NORMAL']) {
+    const { book, caller, append } = await joined(`PRAGMA synchronous = ${level}`)
+    await assert.rejects(append(1, 1), {
+      code: 'STORE_UNSAFE',
+      facts: { store: book.name, setting: 'synchronous' },
+    })
+    await assert.rejects(book.load(account, '1', { transaction: caller }), { code: 'STORE_UNSAFE' })
+    caller.exec('COMMIT')
+    caller.close()
+    assert.equal(await book.head(), 0)
+    await book.close()
+  }
+  for (const [level, options] of [
+    ['FULL', {}],
+    ['EXTRA', {}],
+    ['OFF', { flush: 'never', unsafeDurability: true }],
+  ] as const) {
+    const { book, caller, append } = await joined(`PRAGMA synchronous = ${level}`, options)
+    await append(1, 1)
+    caller.exec('COMMIT')
+    caller.close()
+    assert.equal(await book.head(), 1)
+    await book.close()
+  }
+})
+
+test("a caller's connection may read integers as bigints", async () => {
+  const { book, caller, append } = await joined('', {}, { readBigInts: true })
+  const { position } = await append(1, 5)
+  const done = await book.execute(account.deposit('1', { cents: 7 }), { transaction: caller })
+  assert.deepEqual([position, done.version, done.position, done.state], [1, 2, 2, { cents: 12 }])
+  const [first] = await book.readStream('account-1', { transaction: caller }).toArray()
+  assert.deepEqual([first?.version, first?.position, first?.schemaVersion], [1, 1, 1])
+  caller.exec('COMMIT')
+  caller.close()
+  assert.deepEqual(await book.read(strict).get('1'), { cents: 12 })
+  await book.close()
+})
