@@ -35,7 +35,7 @@ export async function appendEvents(
 ): Promise<Appended> {
   const request = prepareAppend(writes, options, context.preparation, content)
   const outcome = await submit(context, request, options.transaction)
-  return appendedFrom(logFor(context, options.transaction), outcome)
+  return appendedFrom(context, logFor(context, options.transaction), outcome)
 }
 
 /** Queues a request for the next shared transaction, or writes it into the caller's own. */
@@ -50,10 +50,14 @@ export async function submit(
 }
 
 /** The answer in an outcome; throws the refusal. */
-export async function appendedFrom(log: LogReader, outcome: AppendOutcome): Promise<Appended> {
+export async function appendedFrom(
+  { rows }: BookContext,
+  log: LogReader,
+  outcome: AppendOutcome,
+): Promise<Appended> {
   if (outcome.kind === 'refused') throw outcome.error
   if (outcome.kind === 'repeated') return repeated(log, outcome.record)
-  return { events: new RowReader().events(outcome.rows), position: outcome.head, isRepeat: false }
+  return { events: rows.events(outcome.rows), position: outcome.head, isRepeat: false }
 }
 
 /** The first answer to an idempotency key, read back from the log. */

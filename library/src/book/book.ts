@@ -95,12 +95,12 @@ export class Book implements AsyncDisposable {
     const { context } = this.#open()
     if (typeof to !== 'string') {
       const options = (second ?? {}) as BookAppendOptions
-      return this.#underWay.run(() => appendEvents(context, writesFrom(to), options))
+      return this.#underWay.within(options.transaction, () => appendEvents(context, writesFrom(to), options))
     }
     const events = (Array.isArray(second) ? second : [second]) as readonly NewEvent[]
     const { expectedVersion = 'any', ...options } = third
     const writes = writesFrom([{ stream: to, expectedVersion, events }])
-    return this.#underWay.run(() => appendEvents(context, writes, options))
+    return this.#underWay.within(options.transaction, () => appendEvents(context, writes, options))
   }
 
   /** Reads a stream, by name or typed as `account.stream('42')`; a stream without events is empty. */
@@ -142,10 +142,13 @@ export class Book implements AsyncDisposable {
     options: ExecuteOptions,
   ): Promise<AnyOutcome> {
     const parts = this.#open()
-    if (command.kind === 'decision') return this.#underWay.run(() => executeDecision(parts, command, options))
+    const { transaction } = options
+    if (command.kind === 'decision') {
+      return this.#underWay.within(transaction, () => executeDecision(parts, command, options))
+    }
     this.#registered(command.decider)
-    return this.#underWay.run(() =>
-      options.transaction === undefined
+    return this.#underWay.within(transaction, () =>
+      transaction === undefined
         ? this.#lanes.execute(command, options)
         : executeWithin(parts, command, options),
     )
@@ -191,7 +194,9 @@ export class Book implements AsyncDisposable {
   ): Promise<Outcome<State, RecordedEvent, Refusal>> {
     const parts = this.#open()
     const definition = this.#registered(decider.definition)
-    const outcome = await this.#underWay.run(() => compensate(parts, definition, id, action, options))
+    const outcome = await this.#underWay.within(options.transaction, () =>
+      compensate(parts, definition, id, action, options),
+    )
     return outcome as Outcome<State, RecordedEvent, Refusal>
   }
 

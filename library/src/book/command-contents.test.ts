@@ -58,3 +58,30 @@ test('a state may hold bigints', async () => {
   const done = await book.execute(vault.deposit('1', { cents: 5 }))
   assert.deepEqual([done.state, (await book.load(vault, '1')).state], [{ cents: 5n }, { cents: 5n }])
 })
+
+test('a key tells inputs apart by what they say: not by the order of fields, nor by fields left undefined', async () => {
+  const book = await openBook({ store: memory(), deciders: [noted] })
+  const first = await book.execute(noted.note('1', { cents: 1, text: undefined, by: 'ada' }), keyed)
+  const again = await book.execute(noted.note('1', { by: 'ada', cents: 1 }), keyed)
+  assert.deepEqual(again, { ...first, isRepeat: true })
+  const other = book.execute(noted.note('1', { cents: 1, by: 'bob' }), keyed)
+  await assert.rejects(other, { code: 'IDEMPOTENCY_KEY_REUSED' })
+  await book.close()
+})
+
+test("a command's input may be an event, keyed or not", async () => {
+  await using book = await openBook({ store: memory(), deciders: [noted] })
+  const done = await book.execute(noted.record('1', events.Deposited({ cents: 7 })), keyed)
+  assert.equal(done.state.cents, 7)
+})
+
+const noted = decider('noted', {
+  events,
+  initialState: { cents: 0 },
+  evolve: { Deposited: (state, { cents }) => ({ cents: state.cents + cents }) },
+  commands: {
+    note: (_state, { cents }: { cents: number; by: string; text?: string | undefined }) =>
+      events.Deposited({ cents }),
+    record: (_state, deposited: ReturnType<typeof events.Deposited>) => deposited,
+  },
+})

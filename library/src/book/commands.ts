@@ -5,7 +5,6 @@ import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze, type Fold } from '../core/fold.ts'
 import { encodeLegalData } from '../core/legal-data.ts'
 import type { LogReader } from '../core/ports/store.ts'
-import { RowReader } from '../core/recorded-event.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
 import type { EventRow } from '../core/row-hash.ts'
 import { type BookAppendOptions, findRepeat, submit } from './appending.ts'
@@ -114,7 +113,7 @@ export async function executeWithin(
     if (decided.kind === 'nothing') return outcomeOf(loaded, [], decided.refused)
     const outcome = await submit(parts.context, decided.request, options.transaction)
     if (outcome.kind === 'appended') {
-      return outcomeOf(foldRows(fold, loaded, outcome.rows), new RowReader().events(outcome.rows))
+      return outcomeOf(foldRows(fold, loaded, outcome.rows), parts.context.rows.events(outcome.rows))
     }
     const conflict = outcome.kind === 'refused' ? outcome.error : undefined
     if (conflict !== undefined && (!isConflict(conflict) || attempt >= parts.retries.maxAttempts))
@@ -153,7 +152,7 @@ export function streamOf(command: AnyCommand): string {
 /** What a repeat of the command must share with it; throws `ILLEGAL_DATA` for input that JSON does not hold. */
 function contentOf({ decider, id, name, input }: AnyCommand): string {
   const command = JSON.stringify(['command', decider.category, id, name])
-  return `${command} ${encodeLegalData(input ?? null, 'input', { ignoresSymbols: true })}`
+  return `${command} ${encodeLegalData(input ?? null, 'input', { isForComparing: true })}`
 }
 
 /** The outcome of a command that led to this state. */

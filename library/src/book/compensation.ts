@@ -73,7 +73,7 @@ export async function compensate(
     foldRows(decider.fold, loaded, provisionalRows(request.events, loaded.version, parts.context.host.now()))
     const outcome = await submit(parts.context, request, options.transaction)
     if (outcome.kind === 'appended') {
-      const { events: appended } = await appendedFrom(log, outcome)
+      const { events: appended } = await appendedFrom(parts.context, log, outcome)
       return outcomeOf(foldRows(decider.fold, loaded, outcome.rows), appended)
     }
     if (outcome.kind === 'repeated') continue

@@ -2,6 +2,7 @@ import type { AppendQueue } from '../core/append-queue.ts'
 import type { Preparation } from '../core/append-request.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
+import type { RowReader } from '../core/recorded-event.ts'
 
 /** Something worth knowing that is no error of the caller's: a snapshot ignored, a follower stopped. */
 export interface Diagnostic {
@@ -25,6 +26,8 @@ export interface BookContext {
   readonly host: Host
   readonly queue: AppendQueue
   readonly preparation: Preparation
+  /** Turns rows into events; shared, for it remembers the last instant's text. */
+  readonly rows: RowReader
   /** Inline projections; undefined when there are none. */
   readonly inline: InlineStep | undefined
   /** Hex SHA-256 of a text. */

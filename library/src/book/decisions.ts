@@ -43,7 +43,7 @@ export async function executeDecision(
   const log = logFor(parts.context, options.transaction)
   const refs = new Map(Object.entries(decision.reads(input)))
   const content = (): string =>
-    `${JSON.stringify(['decision', decision.name])} ${encodeLegalData(input ?? null, 'input', { ignoresSymbols: true })}`
+    `${JSON.stringify(['decision', decision.name])} ${encodeLegalData(input ?? null, 'input', { isForComparing: true })}`
   for (let attempt = 1; ; attempt++) {
     const reads = await readAll(parts, log, refs, options.transaction)
     const earlier = await earlierDecision(parts, log, refs, content, options)
@@ -54,7 +54,7 @@ export async function executeDecision(
     const request = requestOf(parts, reads, answer, content, options)
     assertFolds(reads, request, parts.context.host.now())
     const outcome = await submit(parts.context, request, options.transaction)
-    if (outcome.kind === 'appended') return outcomeOf(reads, await appendedFrom(log, outcome))
+    if (outcome.kind === 'appended') return outcomeOf(reads, await appendedFrom(parts.context, log, outcome))
     if (outcome.kind === 'repeated') continue
     if (!isConflict(outcome.error) || attempt >= parts.retries.maxAttempts) throw outcome.error
     await backOff(parts.context.host, parts.retries, attempt)

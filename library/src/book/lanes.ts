@@ -1,7 +1,6 @@
 import type { AppendOutcome } from '../core/append-plan.ts'
 import { isStoreFault } from '../core/append-queue.ts'
 import { isConflict } from '../core/errors.ts'
-import { RowReader } from '../core/recorded-event.ts'
 import {
   type AnyCommand,
   type CommandParts,
@@ -72,14 +71,19 @@ export class Lanes {
   }
 
   /** Decides and appends a batch; returns the commands that must be decided again. */
-  async #runBatch(stream: string, batch: readonly Waiting[]): Promise<Waiting[]> {
+  async #runBatch(stream: string, batch: readonly Waiting[], mustLoad = false): Promise<Waiting[]> {
     const { loader, context } = this.#parts
     const [first] = batch
     if (first === undefined) return []
-    const base = await loader.load(first.command.decider.fold, stream)
+    const { fold } = first.command.decider
+    const kept = mustLoad ? undefined : loader.kept(fold, stream)
+    const base = kept ?? (await loader.load(fold, stream))
     // Keys are looked up after the state was read: a state with the first effect in it must not meet the repeat.
     const { fresh, later } = unlikeKeys(await this.#withoutRepeats(batch))
     const steps = this.#decideInTurn(fresh, base)
+    // Only an append finds out whether a kept state is the newest; refusals and exceptions must rest on the log.
+    if (kept !== undefined && steps.some(({ decided }) => decided.kind !== 'append'))
+      return this.#runBatch(stream, [...fresh, ...later], true)
     const requests = steps.flatMap(({ decided }) => (decided.kind === 'append' ? [decided.request] : []))
     let outcomes: readonly AppendOutcome[] = []
     try {
@@ -87,6 +91,11 @@ export class Lanes {
     } catch (error) {
       await this.#appendApart(stream, steps, error)
       return later
+    }
+    if (kept !== undefined && outcomes.some(isLost)) {
+      // The chain breaks at its first command, so nothing was appended; that the kept state was old is no lost race.
+      loader.noteShared(fold, stream)
+      if (outcomes.every((outcome) => outcome.kind === 'refused')) return [...fresh, ...later]
     }
     return [...this.#settle(stream, steps, outcomes, base), ...later]
   }
@@ -171,7 +180,7 @@ export class Lanes {
         for (const { reject } of rest) reject(error)
         return []
       }
-      waiting.resolve(outcomeOf(loaded, new RowReader().events(outcome.rows)))
+      waiting.resolve(outcomeOf(loaded, this.#parts.context.rows.events(outcome.rows)))
     }
     const last = steps.at(-1)
     if (last !== undefined) this.#keep(stream, last.waiting, loaded)
@@ -217,4 +226,8 @@ function unlikeKeys(batch: readonly Waiting[]): {
 interface Step {
   readonly waiting: Waiting
   readonly decided: Decided | { readonly kind: 'failed'; readonly error: unknown }
+}
+
+function isLost(outcome: AppendOutcome): boolean {
+  return outcome.kind === 'refused' && isConflict(outcome.error)
 }

@@ -46,6 +46,7 @@ const pageEvents = 500
 export class StateLoader {
   readonly #context: BookContext
   readonly #kept = new LeastRecentlyUsed<Loaded>(keptStates)
+  readonly #shared = new Set<string>()
   readonly #fingerprints = new WeakMap<Fold, string>()
   readonly #numbers = new WeakMap<Fold, number>()
   #folds = 0
@@ -65,6 +66,22 @@ export class StateLoader {
         : await replay(log, fold, stream, kept, undefined)
     this.keep(fold, stream, loaded)
     return loaded
+  }
+
+  /**
+   * The state as this process last saw it, without a look at the log: enough to decide an append, whose expected
+   * version tells whether it was the newest, and for nothing else. Undefined for streams that others append to as well.
+   */
+  kept(fold: Fold, stream: string): Loaded | undefined {
+    const key = this.#keyOf(fold, stream)
+    const kept = this.#shared.has(key) ? undefined : this.#kept.get(key)
+    return kept && { ...kept, replayedEvents: 0, replayMs: 0 }
+  }
+
+  /** Notes that others append to the stream as well, so that a kept state would mostly be old. */
+  noteShared(fold: Fold, stream: string): void {
+    if (this.#shared.size >= keptStates) this.#shared.clear()
+    this.#shared.add(this.#keyOf(fold, stream))
   }
 
   /** The state as a reader sees it, without anything kept: inside a transaction, or in the past. */

@@ -1,6 +1,7 @@
 import { AppendQueue } from '../core/append-queue.ts'
 import { integerWithin, limitsFrom } from '../core/limits.ts'
 import type { OpenStore } from '../core/ports/store.ts'
+import { RowReader } from '../core/recorded-event.ts'
 import { nodeHost } from '../host/node-host.ts'
 import { inlineStep } from '../processing/inline.ts'
 import { Book } from './book.ts'
@@ -46,6 +47,7 @@ export async function openBook(options: BookOptions): Promise<Book> {
         batchBounds,
       ),
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
+      rows: new RowReader(),
       inline,
       digest,
       report: (diagnostic) => {

@@ -107,6 +107,14 @@ export function readModelOf(
 /** How long to wait between two looks at a checkpoint that another process may move. */
 const lookMs = 10
 
+/** Resolves when the projection has done a step in this process, or after a little while: another may run it. */
+async function steppedOrSlept({ host }: BookContext, projecting: Projecting): Promise<void> {
+  const stepped = new AbortController()
+  const stop = projecting.onStepped(() => stepped.abort())
+  await host.sleep(lookMs, stepped.signal).catch(() => undefined)
+  stop()
+}
+
 /** Waits until a read model has reached a position; throws `READ_MODEL_TIMEOUT` saying who lags and by how much. */
 async function reach(
   context: BookContext,
@@ -138,11 +146,6 @@ async function reach(
       )
     }
     open.follower.wake()
-    const done = new AbortController()
-    await Promise.race([
-      open.projecting.stepped(),
-      context.host.sleep(lookMs, done.signal).catch(() => undefined),
-    ])
-    done.abort()
+    await steppedOrSlept(context, open.projecting)
   }
 }

@@ -89,6 +89,7 @@ export type RecordedEventOf<Definitions> = {
 export type EventSet<Definitions> = {
   readonly [Type in keyof Definitions & string]: (
     data: DataInput<Definitions[Type]>,
+    options?: { readonly tags?: readonly string[] },
   ) => NewEvent<Type, DataInput<Definitions[Type]>>
 } & {
   readonly [definitionsOf]: ReadonlyMap<string, EventDefinition>
@@ -137,7 +138,10 @@ export function defineEvents<const Definitions extends EventDefinitions>(
     legalName('event type', type)
     const definition = asDefinition(type, given)
     known.set(type, definition)
-    set[type] = (data: unknown): NewEvent => ({ type, data, [definitionOf]: definition })
+    set[type] = (data: unknown, options?: Pick<NewEvent, 'tags'>): NewEvent =>
+      options === undefined
+        ? { type, data, [definitionOf]: definition }
+        : { type, data, ...options, [definitionOf]: definition }
   }
   return Object.freeze(set) as EventSet<Definitions>
 }

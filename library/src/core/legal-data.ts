@@ -6,8 +6,11 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** What one use of legal data sees differently from data and metadata. */
 export interface LegalDataRules {
-  /** True: properties whose key is a symbol are left out instead of refused. */
-  readonly ignoresSymbols?: boolean
+  /**
+   * True: for telling values apart, not for storing them. Properties that are undefined or have a symbol for a key are
+   * left out instead of refused, and keys are sorted.
+   */
+  readonly isForComparing?: boolean
   /** True: objects without a prototype are refused, since they come back with one. */
   readonly refusesBareObjects?: boolean
 }
@@ -99,14 +102,17 @@ class LegalDataEncoder {
     if (prototype !== Object.prototype && (prototype !== null || this.#rules.refusesBareObjects)) {
       throw this.#illegal(`is ${instanceOf(prototype)}, not a plain object`)
     }
+    const { isForComparing = false } = this.#rules
     const keys = Object.keys(object)
-    const owned = this.#rules.ignoresSymbols ? Object.getOwnPropertyNames(object) : Reflect.ownKeys(object)
+    const owned = isForComparing ? Object.getOwnPropertyNames(object) : Reflect.ownKeys(object)
     if (owned.length !== keys.length) throw this.#illegal('has hidden or symbol properties')
+    if (isForComparing) keys.sort()
     let text = ''
     for (const key of keys) {
+      const value = (object as { readonly [key: string]: unknown })[key]
+      if (isForComparing && value === undefined) continue
       this.#path.push(key)
-      const value = this.encode((object as { readonly [key: string]: unknown })[key], depth + 1)
-      text += `${(text === '' ? '{' : ',') + encodeText(key)}:${value}`
+      text += `${(text === '' ? '{' : ',') + encodeText(key)}:${this.encode(value, depth + 1)}`
       this.#path.pop()
     }
     return text === '' ? '{}' : `${text}}`

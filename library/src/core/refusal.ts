@@ -19,7 +19,10 @@ export function refuse<const Reason extends string, const Facts>(
   facts: Facts,
 ): Refusal<Reason, Facts>
 export function refuse(reason: string, facts?: unknown): Refusal {
-  return Object.freeze({ [refusalMark]: true as const, reason, facts })
+  const refusal = { [refusalMark]: true as const, reason, facts }
+  // Out of sight of whoever prints or compares it.
+  Object.defineProperty(refusal, refusalMark, { enumerable: false })
+  return Object.freeze(refusal)
 }
 
 /** True for what `refuse` made. */

@@ -31,42 +31,48 @@ export class DocumentFold {
     rows: readonly EventRow[],
     models: Pick<ReadModelTransaction, 'documents'>,
   ): Promise<FoldResult> {
-    const events: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
+    const steps: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
+    const missing = new Set<string>()
     let error: unknown
     for (const row of rows) {
       const event = new FoldedEvent(row)
       try {
-        events.push({ event, keys: this.#definition.keysOf(event) })
+        const keys = this.#definition.keysOf(event)
+        for (const key of keys) if (!this.#documents.has(key)) missing.add(key)
+        steps.push({ event, keys })
       } catch (thrown) {
         error = thrown
         break
       }
     }
-    await this.#load(
-      events.flatMap(({ keys }) => keys),
-      models,
-    )
-    for (const [index, { event, keys }] of events.entries()) {
+    if (missing.size > 0) await this.#load([...missing], models)
+    let folded = 0
+    for (const { event, keys } of steps) {
       try {
-        const documents = keys.map((key) =>
-          evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event),
-        )
-        for (const [nth, key] of keys.entries()) {
-          this.#documents.set(key, deepFreeze(documents[nth] ?? null))
-          this.#dirty.add(key)
-        }
+        this.#foldInto(keys, event)
       } catch (thrown) {
-        return { folded: index, error: thrown }
+        return { folded, error: thrown }
       }
+      folded++
     }
-    return { folded: events.length, error }
+    return { folded, error }
+  }
+
+  /** Into all documents of the event, or into none when one of them throws. Nearly every event has one. */
+  #foldInto(keys: readonly string[], event: FoldedEvent): void {
+    const documents = keys.map((key) =>
+      evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event),
+    )
+    for (let nth = 0; nth < keys.length; nth++) {
+      const key = keys[nth] as string
+      this.#documents.set(key, deepFreeze(documents[nth] ?? null))
+      this.#dirty.add(key)
+    }
   }
 
   async #load(keys: readonly string[], models: Pick<ReadModelTransaction, 'documents'>): Promise<void> {
-    const missing = [...new Set(keys)].filter((key) => !this.#documents.has(key))
-    if (missing.length === 0) return
-    const loaded = await models.documents(this.#definition.shape, missing)
-    for (const key of missing) {
+    const loaded = await models.documents(this.#definition.shape, keys)
+    for (const key of keys) {
       const text = loaded.get(key)
       this.#documents.set(key, text === undefined ? null : deepFreeze(JSON.parse(text)))
     }

@@ -32,7 +32,7 @@ export class Projecting implements FollowerWork {
   readonly name: string
   readonly #parts: ProjectingParts
   readonly #fold: DocumentFold
-  readonly #waiting = new Set<() => void>()
+  readonly #listeners = new Set<() => void>()
   #fingerprint: string
   #position = -1
 
@@ -91,8 +91,7 @@ export class Projecting implements FollowerWork {
       this.#forget()
       throw isDaybookError(error, 'PROJECTION_FAILED') ? new FollowerStop(error) : error
     } finally {
-      for (const resolve of this.#waiting) resolve()
-      this.#waiting.clear()
+      for (const listener of this.#listeners) listener()
     }
   }
 
@@ -104,9 +103,10 @@ export class Projecting implements FollowerWork {
     this.#parts.onError(error, true)
   }
 
-  /** Resolves at the end of the next step. */
-  stepped(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve))
+  /** Calls back at the end of every step; returns how to stop. */
+  onStepped(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** What is kept in memory is good only for the checkpoint it was folded to; inline projections and others move it. */

@@ -95,8 +95,26 @@ describe('a file that is no sound book is refused, by a code that says what it i
 
   it('what would lose acknowledged appends, unless asked for by name', () => {
     assert.throws(() => sqlite(join(folder, 'a.db'), { flush: 'checkpoint' }), { code: 'STORE_UNSAFE' })
-    assert.throws(() => sqlite(':memory:'), { code: 'STORE_UNSAFE' })
+    assert.throws(() => sqlite(':memory:'), { code: 'UNSUPPORTED' })
     assert.ok(sqlite(join(folder, 'a.db'), { flush: 'checkpoint', unsafeDurability: true }))
+  })
+})
+
+describe('an index of tags that lost an entry', () => {
+  it('is found by inspecting the book, for queries and conditions would not see the event', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'daybook-'))
+    const path = join(folder, 'tags.db')
+    const book = await openBook({ store: sqlite(path) })
+    await book.append('note-1', { type: 'NoteTaken', data: {}, tags: ['topic:1', 'topic:2'] })
+    assert.deepEqual((await book.inspect()).problems, [])
+    const intruder = new DatabaseSync(path)
+    intruder.exec("DROP TRIGGER event_tag_no_delete; DELETE FROM event_tag WHERE tag = 'topic:2'")
+    intruder.close()
+    const [problem] = (await book.inspect()).problems
+    assert.equal(problem?.code, 'STORE_CORRUPT')
+    assert.match(problem.message, /lacks 1 entries/)
+    await book.close()
+    rmSync(folder, { recursive: true })
   })
 })
 

@@ -14,6 +14,9 @@ const synchronous: { readonly [durability in Durability]: string } = {
   never: sql.syncNever,
 }
 
+/** The answers of `PRAGMA synchronous`. */
+const synchronousLevels = ['off', 'normal', 'full', 'extra']
+
 /** SQLite itself waits this long for a lock, blocking the thread; beyond it we wait without blocking. */
 const blockingWaitMs = 5
 /** A reader is in nobody's way but while another process recovers the file after a crash, which takes milliseconds. */
@@ -142,6 +145,12 @@ export class Writer {
         throw translated(error, this.#options.name)
       }
     })
+  }
+
+  /** What SQLite itself says of how commits are flushed; 'none' before the first transaction. */
+  get synchronous(): string {
+    const level = this.#connection?.first(sql.readSynchronous)?.[0]
+    return synchronousLevels[Number(level ?? -1)] ?? 'none'
   }
 
   #begin(): Promise<Connection> {

@@ -30,7 +30,7 @@ export interface SqliteOptions {
    * `'checkpoint'` and `'never'` lose acknowledged appends when power fails, and need `unsafeDurability: true`.
    */
   readonly flush?: Durability
-  /** Allows a `flush` other than `'commit'`, and `':memory:'`. */
+  /** Allows a `flush` other than `'commit'`. */
   readonly unsafeDurability?: boolean
   /** Opens an existing book for reading only. */
   readonly readOnly?: boolean
@@ -59,20 +59,21 @@ export function sqlite(path: string, options: SqliteOptions = {}): Store {
       value: flush,
     })
   }
-  const unsafe =
-    path === ':memory:' ? 'the path :memory:' : flush === 'commit' ? undefined : `flush: '${flush}'`
-  if (unsafe !== undefined && options.unsafeDurability !== true) {
-    throw new DaybookError('STORE_UNSAFE', `${name}: with ${unsafe} an acknowledged append can be lost`, {
-      store: name,
-      setting: unsafe,
-    })
-  }
   if (path === ':memory:') {
     throw new DaybookError(
       'UNSUPPORTED',
-      `${name}: several connections cannot share :memory:; use memory() instead`,
-      { store: name },
+      `${name}: several connections cannot share :memory:; use memory() of daybook/memory`,
+      {
+        store: name,
+      },
     )
+  }
+  if (flush !== 'commit' && options.unsafeDurability !== true) {
+    const setting = `flush: '${flush}'`
+    throw new DaybookError('STORE_UNSAFE', `${name}: with ${setting} an acknowledged append can be lost`, {
+      store: name,
+      setting,
+    })
   }
   const lockTimeoutMs = integerWithin('lockTimeoutMs', options.lockTimeoutMs ?? 10_000, 0, 600_000)
   const connection: ConnectionOptions = {
@@ -127,7 +128,7 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
       log,
       snapshots: new SqliteSnapshots(read, derived, name),
       readModels: new SqliteReadModels(read, derived, name),
-      inspect: async () => inspect(read(), options),
+      inspect: async () => inspect(read(), options, writer),
       close: async () => {
         log.stopWatching()
         opened.close()
@@ -197,9 +198,8 @@ function refuseOldSqlite(name: string): void {
   )
 }
 
-function inspect(connection: Connection, options: ConnectionOptions): StoreReport {
+function inspect(connection: Connection, options: ConnectionOptions, writer: Writer): StoreReport {
   const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  const damage = String(connection.first(sql.quickCheck)?.[0])
   const facts = {
     store: 'sqlite',
     file: basename(options.path),
@@ -209,11 +209,18 @@ function inspect(connection: Connection, options: ConnectionOptions): StoreRepor
     sqlite: process.versions.sqlite ?? 'unknown',
     schema: Number(connection.first(sql.readSchemaVersion)?.[0]),
     journalMode: String(connection.first(sql.readJournalMode)?.[0]),
+    synchronous: writer.synchronous,
     isDurable: options.durability === 'commit',
   }
-  const problems =
-    damage === 'ok'
-      ? []
-      : [{ code: 'STORE_CORRUPT', message: damage, hint: 'Restore the newest backup that verifies.' }]
-  return { facts, problems }
+  return { facts, problems: damagesIn(connection) }
+}
+
+function damagesIn(connection: Connection): StoreReport['problems'] {
+  const hint = 'Stop writing, keep a copy of the file, and restore the newest backup that verifies.'
+  const damage = String(connection.first(sql.quickCheck)?.[0])
+  if (damage !== 'ok') return [{ code: 'STORE_CORRUPT', message: damage, hint }]
+  const [lacking, extra] = connection.first(sql.countTagFaults) ?? []
+  if (lacking === 0 && extra === 0) return []
+  const message = `the index of tags lacks ${Number(lacking)} entries and has ${Number(extra)} that no event has`
+  return [{ code: 'STORE_CORRUPT', message, hint }]
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { z } from 'zod'
-import { decider, defineEvents, openBook, projection } from '../index.ts'
+import { decider, defineEvents, openBook, projection, refuse } from '../index.ts'
 import { type SqliteOptions, sqlite } from './index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'daybook-'))
@@ -18,7 +18,10 @@ const account = decider('account', {
   events,
   initialState: { cents: 0 },
   evolve: { Deposited: (state, { cents }) => ({ cents: state.cents + cents }) },
-  commands: { deposit: (_state, input: { cents: number }) => events.Deposited(input) },
+  commands: {
+    deposit: (_state, input: { cents: number }) => events.Deposited(input),
+    begin: (state) => (state.cents === 0 ? events.Deposited({ cents: 1 }) : refuse('NotEmpty')),
+  },
 })
 
 /** Loading its documents gives way to whatever else goes on in the transaction. */
@@ -130,5 +133,19 @@ test("a caller's connection may read integers as bigints", async () => {
   caller.exec('COMMIT')
   caller.close()
   assert.deepEqual(await book.read(strict).get('1'), { cents: 12 })
+  await book.close()
+})
+
+test('a command in a transaction does not decide on an append of it that may still be taken back', async () => {
+  const { book, caller, append } = await joined()
+  const [failed, begun] = await Promise.allSettled([
+    append(1, -1),
+    book.execute(account.begin('1'), { transaction: caller }),
+  ])
+  caller.exec('COMMIT')
+  caller.close()
+  assert.equal(failed.status, 'rejected')
+  assert.equal(begun.status === 'fulfilled' && begun.value.refused, undefined)
+  assert.equal(await book.head(), 1)
   await book.close()
 })

@@ -77,6 +77,13 @@ test('another set of columns at the same version is refused at opening; a new ve
   const others = [
     projection('balances', parts),
     projection('balances', { ...parts, columns: { cents: 'integer' } }),
+    projection('balances', {
+      from: events,
+      key: parts.key,
+      initial: { cents: 0, times: 0, owner: '' },
+      columns: { cents: 'integer', times: 'integer', owner: 'text' },
+      evolve: { Deposited: (document) => document },
+    }),
     projection('balances', { ...parts, columns: { cents: 'integer', times: 'real' } }),
   ]
   for (const other of others) {

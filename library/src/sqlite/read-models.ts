@@ -30,8 +30,7 @@ export class SqliteReadModels implements ReadModelStore {
 
   async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     await this.#writer.transaction((connection) => {
-      for (const text of sql.readModelStatements(shape).create) connection.database.exec(text)
-      refuseOtherColumns(connection, shape)
+      createReadModel(connection, shape)
       connection.run(sql.startCheckpoint, subscription, ...checkpointCells(start))
     })
   }
@@ -94,7 +93,7 @@ export class SqliteReadModels implements ReadModelStore {
   async reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     await this.#writer.transaction((connection) => {
       const statements = sql.readModelStatements(shape)
-      for (const text of statements.create) connection.database.exec(text)
+      createReadModel(connection, shape)
       connection.run(statements.clear)
       connection.run(sql.resetCheckpoint, subscription, ...checkpointCells(start))
     })
@@ -116,6 +115,14 @@ export function changesIn(connection: Connection): ReadModelTransaction {
     documents: async (shape, keys) => loadDocuments(connection, shape, keys),
     change: async (change) => applyChange(connection, change),
   }
+}
+
+/** Creates what is missing; the columns are compared before an index can name one that is not there. */
+function createReadModel(connection: Connection, shape: ReadModelShape): void {
+  const { create, createIndexes } = sql.readModelStatements(shape)
+  connection.database.exec(create)
+  refuseOtherColumns(connection, shape)
+  for (const text of createIndexes) connection.database.exec(text)
 }
 
 /** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */

@@ -33,6 +33,12 @@ export const readApplicationId = 'PRAGMA application_id'
 export const readSchemaVersion = 'PRAGMA user_version'
 export const readDataVersion = 'PRAGMA data_version'
 export const readDatabases = 'PRAGMA database_list'
+/** Tags of events that the tag index lacks, and entries of the index that no event has. */
+export const countTagFaults = `
+  SELECT (SELECT count(*) FROM (
+      SELECT value, position FROM event, json_each(event.tags) EXCEPT SELECT tag, position FROM event_tag)),
+    (SELECT count(*) FROM (
+      SELECT tag, position FROM event_tag EXCEPT SELECT value, position FROM event, json_each(event.tags)))`
 export const quickCheck = 'PRAGMA quick_check(1)'
 export const countTables = 'SELECT count(*) FROM sqlite_schema'
 /** "Dybk" in ASCII: marks the file as a book. */
@@ -136,15 +142,13 @@ export function readModelStatements(shape: ReadModelShape): ReadModelStatements 
   const names = columns.map(([column]) => quoted(column))
   const assignments = ['document', ...names].map((column) => `${column} = excluded.${column}`)
   return {
-    create: [
-      `CREATE TABLE IF NOT EXISTS ${table} (
+    create: `CREATE TABLE IF NOT EXISTS ${table} (
         ${['key TEXT NOT NULL PRIMARY KEY', 'document TEXT NOT NULL', ...columns.map(([column, type]) => `${quoted(column)} ${sqlTypes[type]}`)].join(', ')}
       ) STRICT`,
-      ...columns.map(([column]) => {
-        const index = quoted(`read:${shape.name}@${shape.version} ${column}`)
-        return `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (${quoted(column)}, key)`
-      }),
-    ],
+    createIndexes: columns.map(([column]) => {
+      const index = quoted(`read:${shape.name}@${shape.version} ${column}`)
+      return `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (${quoted(column)}, key)`
+    }),
     load: `SELECT key, document FROM ${table} WHERE key IN (SELECT value FROM json_each(?))`,
     columns: `SELECT name, type FROM pragma_table_info('${`read:${shape.name}@${shape.version}`}')`,
     upsert: `INSERT INTO ${table} (${['key', 'document', ...names].join(', ')}) VALUES (${['?', '?', ...names.map(() => '?')].join(', ')})
@@ -155,7 +159,8 @@ export function readModelStatements(shape: ReadModelShape): ReadModelStatements 
 }
 
 export interface ReadModelStatements {
-  readonly create: readonly string[]
+  readonly create: string
+  readonly createIndexes: readonly string[]
   /** Name and type of the columns the table has. */
   readonly columns: string
   readonly load: string

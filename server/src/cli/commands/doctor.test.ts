@@ -42,6 +42,7 @@ describe('doctor', () => {
         sqlite: '',
         schema: 1,
         journalMode: 'wal',
+        synchronous: 'full',
         isDurable: true,
       },
     )
