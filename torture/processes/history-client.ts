@@ -46,7 +46,9 @@ async function act(book: Book, id: string, action: Action, known: Knowledge): Pr
   } catch (error) {
     if (!isDaybookError(error)) throw error
     if (error.code === 'STORE_BUSY') return { kind: 'nothing' }
-    if (error.code !== 'CONCURRENCY_CONFLICT' || expected === 'any') throw error
+    if (error.code !== 'CONCURRENCY_CONFLICT') throw error
+    // A command that lost to other processes more often than it tries again.
+    if (expected === 'any') return { kind: 'nothing' }
     known.set(stream, Number(error.facts.actual))
     return { kind: 'conflict', actual: Number(error.facts.actual) }
   }
