@@ -10,6 +10,7 @@ import { addRead } from './commands/read.ts'
 import { addRun } from './commands/run.ts'
 import { addState } from './commands/state.ts'
 import { addStats } from './commands/stats.ts'
+import { addRedo, addUndo } from './commands/undo.ts'
 import { exitCodes, usage } from './failures.ts'
 import { helpAfter } from './help.ts'
 import { Output } from './output.ts'
@@ -26,6 +27,8 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     addInit,
     addAppend,
     addRun,
+    addUndo,
+    addRedo,
     addRead,
     addState,
     addHistory,

@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
-import type { Book } from 'daybook'
-import { writeEvents } from '../event-output.ts'
-import { CommandFailure, exitCodes, failureFrom } from '../failures.ts'
+import { CommandFailure, failureFrom } from '../failures.ts'
 import { explained } from '../help.ts'
 import { deciderNamed, definitionsOf, openToWrite } from '../opening.ts'
+import { type Outcome, writeOutcome } from '../outcome-output.ts'
 import type { Session, Tools } from '../session.ts'
-import { jsonText, valueText } from '../text.ts'
 import { jsonArgument } from '../values.ts'
 import { type WriteOptions, withWriteOptions, writeOptionsFrom } from '../write-options.ts'
 
@@ -26,15 +24,12 @@ export function addRun(program: Command, session: Session): void {
   )
 }
 
-type Outcome = Awaited<ReturnType<Book['run']>>
-
 async function run(
   tools: Tools,
   [decider, id, name]: readonly [string, string, string],
   input: string | undefined,
   options: WriteOptions,
 ): Promise<number | undefined> {
-  const { output } = tools
   deciderNamed(await definitionsOf(tools), decider)
   const given = await jsonArgument(tools.shell, input, 'input')
   const write = writeOptionsFrom(options)
@@ -45,19 +40,7 @@ async function run(
   } catch (error) {
     throw thrown(error, `${decider}.${name}`, given)
   }
-  const exitCode = outcome.refused === undefined ? undefined : exitCodes.refused[0]
-  if (output.form === 'json') {
-    await output.object(outcomeJson(outcome))
-    return exitCode
-  }
-  if (outcome.events.length > 0) {
-    await writeEvents(output, [outcome.events])
-    if (output.form === 'table') await output.line('')
-  }
-  await output.sheet(entriesOf(outcome))
-  if (outcome.isRepeat)
-    await output.note('This idempotency key was used before: this is the first outcome again.')
-  return exitCode
+  return await writeOutcome(tools, outcome)
 }
 
 /** What a decider throws is a bug of it, or input it did not expect. */
@@ -69,21 +52,4 @@ function thrown(error: unknown, command: string, input: unknown): unknown {
       ? 'The command was given no input: add it as JSON after the name of the command.'
       : 'The command does not expect this input, or has a bug at that place. Nothing was appended.'
   return new CommandFailure({ code, message: `the command ${command} threw: ${message}`, hint, facts }, error)
-}
-
-function outcomeJson({ refused, events, version, position, state, isRepeat }: Outcome): unknown {
-  if (refused === undefined) return { events, version, position, state, isRepeat }
-  const { reason, facts } = refused
-  return { refused: { reason, facts }, events, version, position, state, isRepeat }
-}
-
-function entriesOf({ refused, version, position, state, events }: Outcome): [string, string][] {
-  const stands: [string, string][] = [
-    ['version', String(version)],
-    ['position', String(position)],
-    ['state', jsonText(state)],
-  ]
-  if (refused === undefined) return events.length > 0 ? stands : [['decided', 'nothing to do'], ...stands]
-  const facts: [string, string][] = refused.facts === undefined ? [] : [['facts', jsonText(refused.facts)]]
-  return [['refused', valueText(refused.reason)], ...facts, ...stands]
 }
