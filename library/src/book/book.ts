@@ -14,7 +14,7 @@ import type { NewEvent, RecordedEvent } from '../core/event.ts'
 import type { ExpectedVersion } from '../core/expected-version.ts'
 import { streamName } from '../core/names.ts'
 import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
-import type { Projection } from '../core/projection.ts'
+import type { AnyProjection, Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { type Verification, type VerifyOptions, verifyLog } from '../proof/verify.ts'
 import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
@@ -233,6 +233,21 @@ export class Book implements AsyncDisposable {
   read<Document, Columns>(projection: Projection<Document, Columns>): ReadModel<Document, Columns> {
     const { context, followers } = this.#open()
     return readModelOf(context, followers.projection(projection.definition)) as ReadModel<Document, Columns>
+  }
+
+  /**
+   * Throws a stored read model away and folds it anew from the first event; resolves when it has reached the head of
+   * the moment. Readers see it grow. Where the code changed, raise the projection's version instead.
+   */
+  rebuild(projection: AnyProjection): Promise<void> {
+    const { followers } = this.#open()
+    return this.#underWay.run(() => followers.rebuild(projection.definition))
+  }
+
+  /** Throws all snapshots away, and returns how many; they are taken anew as streams are loaded. */
+  clearSnapshots(): Promise<number> {
+    const { context } = this.#open()
+    return this.#underWay.run(() => context.store.snapshots.clear())
   }
 
   /** Where every projection and reaction stands. */

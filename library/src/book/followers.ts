@@ -75,6 +75,14 @@ export class Followers {
     )
   }
 
+  /** Folds a stored read model anew, up to the head; throws what stops it. */
+  async rebuild(definition: ProjectionDefinition): Promise<void> {
+    const open = this.projection(definition)
+    if (open.mode === 'live') return
+    await open.projecting.reset()
+    await catchUp(open.projecting)
+  }
+
   async status(): Promise<readonly FollowerStatus[]> {
     const head = (await this.#context.store.log.head()).position
     const projections = [...this.#projections.values()].map(async (open): Promise<FollowerStatus> => {

@@ -1,4 +1,5 @@
 import { DaybookError, isDaybookError } from '../core/errors.ts'
+import { Mutex } from '../core/mutex.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { Checkpoint, ReadModelStore } from '../core/ports/read-models.ts'
 import type { BookIdentity, EventLog } from '../core/ports/store.ts'
@@ -34,6 +35,7 @@ export class Projecting implements FollowerWork {
   readonly #fold: DocumentFold
   readonly #listeners = new Set<() => void>()
   #fingerprint: string
+  readonly #mutex = new Mutex()
   #position = -1
 
   constructor(parts: ProjectingParts) {
@@ -71,14 +73,21 @@ export class Projecting implements FollowerWork {
   }
 
   /** Throws the read model away and begins at the first event. */
-  async reset(): Promise<void> {
-    const { definition, models } = this.#parts
-    this.#fingerprint = this.#parts.fingerprint
-    await models.reset(definition.shape, definition.subscription, this.#checkpointAt(0))
-    this.#forget()
+  reset(): Promise<void> {
+    return this.#mutex.run(async () => {
+      const { definition, models } = this.#parts
+      this.#fingerprint = this.#parts.fingerprint
+      await models.reset(definition.shape, definition.subscription, this.#checkpointAt(0))
+      this.#forget()
+    })
   }
 
-  async step(signal: AbortSignal): Promise<boolean> {
+  /** One batch. A step and a reset wait for each other: they share what is folded in memory. */
+  step(signal: AbortSignal): Promise<boolean> {
+    return this.#mutex.run(() => this.#step(signal))
+  }
+
+  async #step(signal: AbortSignal): Promise<boolean> {
     try {
       await this.#startFromCheckpoint()
       const batch = await this.#foldBatch(signal)
