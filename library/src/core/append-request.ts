@@ -137,9 +137,9 @@ class EventEncoder {
     const valid = this.#preparation.validate(stream, event)
     const id = event.id === undefined ? this.#preparation.newId() : legalId(event.id)
     const metadata = this.#metadataFor(id)
-    const data = encodeLegalObject(valid.data, 'data')
-    const bytes = utf8Length(data) + this.#metadataBytes
     const most = this.#preparation.limits.eventBytes
+    const data = encodeLegalObject(valid.data, 'data', { mostBytes: most })
+    const bytes = utf8Length(data) + this.#metadataBytes
     if (bytes > most) {
       throw new DaybookError('LIMIT_EXCEEDED', `the event ${type} has ${bytes} bytes, the limit is ${most}`, {
         limit: 'eventBytes',

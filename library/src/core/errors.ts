@@ -124,8 +124,8 @@ export const errorRegistry = {
     hint: 'Check that the folder exists and that the process may read and write it.',
   },
   STORE_CORRUPT: {
-    meaning: 'The database file is damaged.',
-    hint: 'Stop writing, keep a copy of the file, and restore the newest backup that verifies.',
+    meaning: 'The database file is damaged, or could not be read.',
+    hint: 'Check the disk and its logs first: a failed read looks the same. If it stays, keep a copy of the file and restore the newest backup that verifies.',
   },
   STORE_FOREIGN: {
     meaning: 'The file or database holds something other than a Daybook book.',

@@ -96,3 +96,11 @@ test('the outermost value of an event is a plain object', () => {
     })
   }
 })
+
+test('an object that is referred to again and again stops at the limit, not when memory is gone', () => {
+  let shared: object = { text: 'x' }
+  for (let level = 0; level < 60; level++) shared = { one: shared, other: shared }
+  assert.throws(() => encodeLegalData(shared, 'data', { mostBytes: 100_000 }), { code: 'LIMIT_EXCEEDED' })
+  const exact = { text: 'x'.repeat(10) }
+  assert.equal(encodeLegalData(exact, 'data', { mostBytes: 21 }), JSON.stringify(exact))
+})

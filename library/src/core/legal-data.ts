@@ -13,7 +13,15 @@ export interface LegalDataRules {
   readonly isForComparing?: boolean
   /** True: objects without a prototype are refused, since they come back with one. */
   readonly refusesBareObjects?: boolean
+  /**
+   * Stops with `LIMIT_EXCEEDED` once the text is surely longer: an object that is referred to many times is written
+   * as often, which can be more than there is memory for.
+   */
+  readonly mostBytes?: number
 }
+
+/** The most that any book accepts; states and documents are held to it, too. */
+const defaultMostBytes = 64 * 1_048_576
 
 /**
  * Encodes a value as JSON text that parses back to an equal value, or throws `ILLEGAL_DATA` with the path of the
@@ -27,13 +35,13 @@ export function encodeLegalData(value: unknown, root = 'data', rules: LegalDataR
 }
 
 /** As `encodeLegalData`, for the outermost value of events and metadata, which must be a plain object. */
-export function encodeLegalObject(value: unknown, root: string): string {
+export function encodeLegalObject(value: unknown, root: string, rules: LegalDataRules = {}): string {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw new DaybookError('ILLEGAL_DATA', `${root} must be a plain object, not ${printable(value)}`, {
       path: root,
     })
   }
-  return encodeLegalData(value, root)
+  return encodeLegalData(value, root, rules)
 }
 
 // What must be escaped, or might: a surrogate is escaped only when it is alone, which JSON.stringify knows.
@@ -48,13 +56,19 @@ class LegalDataEncoder {
   readonly #path: (string | number)[] = []
   readonly #root: string
   readonly #rules: LegalDataRules
+  readonly #mostBytes: number
+  /** At least so many bytes are written. */
+  #bytes = 0
 
   constructor(root: string, rules: LegalDataRules) {
     this.#root = root
     this.#rules = rules
+    this.#mostBytes = rules.mostBytes ?? defaultMostBytes
   }
 
   encode(value: unknown, depth: number): string {
+    this.#bytes += typeof value === 'string' ? value.length + 2 : 1
+    if (this.#bytes > this.#mostBytes) throw this.#tooLong()
     switch (typeof value) {
       case 'string':
         return encodeText(value)
@@ -116,6 +130,15 @@ class LegalDataEncoder {
       this.#path.pop()
     }
     return text === '' ? '{}' : `${text}}`
+  }
+
+  #tooLong(): DaybookError {
+    const most = this.#mostBytes
+    return new DaybookError('LIMIT_EXCEEDED', `${this.#root} has more than ${most} bytes, the limit`, {
+      limit: 'eventBytes',
+      value: this.#bytes,
+      most,
+    })
   }
 
   #illegal(problem: string): DaybookError {

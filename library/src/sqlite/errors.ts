@@ -33,9 +33,12 @@ export function isBusy(error: unknown): boolean {
   return isSqliteError(error) && (error.errcode & 0xff) === 5
 }
 
-/** True after a failed read, write or flush: the connection's own memory of the file is not to be trusted. */
+/**
+ * True after a failed read, write or flush: the connection's own memory of the file is not to be trusted. A read that
+ * fails may also show as damage (11).
+ */
 export function isIoFailure(error: unknown): boolean {
-  return isSqliteError(error) && (error.errcode & 0xff) === 10
+  return isSqliteError(error) && [10, 11].includes(error.errcode & 0xff)
 }
 
 function isSqliteError(error: unknown): error is SqliteError {
