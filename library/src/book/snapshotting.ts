@@ -57,7 +57,7 @@ export class Snapshotter {
       const { version, position, lastEventId: eventId, state } = loaded
       const row = encodeSnapshot(fold, { stream, version, position, eventId, state }, this.#context.digest)
       await this.#context.host.nextTurn()
-      await this.#context.store.snapshots.save({ ...row, fingerprint: this.#loader.fingerprintOf(fold) })
+      await this.#context.store.snapshots.save(row)
     } catch (error) {
       if (isDaybookError(error, 'BOOK_CLOSED')) return
       this.#context.report({

@@ -4,7 +4,6 @@ import { Mutex } from '../core/mutex.ts'
 export class UnderWay {
   #count = 0
   #idle: (() => void) | undefined
-
   readonly #turns = new WeakMap<object, Mutex>()
 
   /**

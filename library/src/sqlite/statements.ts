@@ -32,7 +32,6 @@ export const readJournalMode = 'PRAGMA journal_mode'
 export const readApplicationId = 'PRAGMA application_id'
 export const readSchemaVersion = 'PRAGMA user_version'
 export const readDataVersion = 'PRAGMA data_version'
-export const readDatabases = 'PRAGMA database_list'
 /** Tags of events that the tag index lacks, and entries of the index that no event has. */
 export const countTagFaults = `
   SELECT (SELECT count(*) FROM (
