@@ -6,14 +6,16 @@
  * minutes is ended, such as one whose tests are over but leave a server open. At the end each skipped test is named
  * with its reason; with `DAYBOOK_REQUIRE_ALL=1` a skip is a failure.
  */
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { type PostgresServer, startServer } from '@daybook/postgres-server'
+import { sharedServerVariable } from '@daybook/postgres-server/testing'
 import { report } from './test-report.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const folders = '{library,server,examples,bench,test,scripts,torture}'
+const folders = '{library,server,examples,bench,test,scripts,torture,postgres-server}'
 const timeoutMs = Number(process.env.DAYBOOK_TEST_TIMEOUT_MS ?? 120_000)
 const mostSilenceMs = Math.max(5 * 60_000, 2 * timeoutMs)
 const requireAll = process.env.DAYBOOK_REQUIRE_ALL === '1'
@@ -25,12 +27,22 @@ function testFiles(wanted: readonly string[]): string[] {
   return wanted.length === 0 ? all : all.filter((file) => wanted.some((part) => file.includes(part)))
 }
 
+/** One PostgreSQL for all files that ask for one, each in databases of its own: starting takes a second. */
+async function sharedServer(files: readonly string[]): Promise<PostgresServer | undefined> {
+  const isAsking = files.some((file) =>
+    readFileSync(`${root}${file}`, 'utf8').includes('postgres-server/testing'),
+  )
+  return isAsking ? startServer() : undefined
+}
+
 async function main(): Promise<number> {
   const files = testFiles(process.argv.slice(2))
   if (files.length === 0) {
     console.error(`No test file's path contains ${process.argv.slice(2).join(' or ')}.`)
     return 1
   }
+  await using server = await sharedServer(files)
+  if (server !== undefined) process.env[sharedServerVariable] = server.url()
   const silence = new AbortController()
   const events = run({
     cwd: root,

@@ -19,6 +19,7 @@ export const libraryRooms: Readonly<Record<string, Room>> = {
   audit: { rooms: ['core'] },
   memory: { rooms: ['core', 'host'] },
   sqlite: { rooms: ['core', 'host'], modules: ['node:*'] },
+  postgres: { rooms: ['core', 'host'], modules: ['node:*', 'pg'] },
   testing: {
     rooms: ['core', 'host', 'book', 'processing', 'memory'],
     modules: ['node:test', 'node:assert', 'node:assert/strict'],
@@ -28,7 +29,7 @@ export const libraryRooms: Readonly<Record<string, Room>> = {
 }
 
 /** The rooms that are stores: they alone hold SQL, and none imports another. */
-export const stores: readonly string[] = ['memory', 'sqlite']
+export const stores: readonly string[] = ['memory', 'sqlite', 'postgres']
 
 /** Tests stand beside what they test, and may use these rooms and modules besides those of their own room. */
 export const forLibraryTests: Room = {
@@ -44,7 +45,17 @@ export const forLibraryTests: Room = {
     'memory',
     'testing',
   ],
-  modules: ['node:*', 'fast-check', 'zod', 'valibot', 'arktype', '@standard-schema/spec'],
+  modules: [
+    'node:*',
+    'fast-check',
+    'zod',
+    'valibot',
+    'arktype',
+    '@standard-schema/spec',
+    'pg',
+    '@daybook/postgres-server',
+    '@daybook/postgres-server/testing',
+  ],
 }
 
 export const serverRooms: Readonly<Record<string, Room>> = {

@@ -28,9 +28,9 @@ function isSql(node: SyntaxNode): boolean {
   return text !== undefined && sqlShapes.some((shape) => shape.test(text))
 }
 
-/** Whether `path` is a store's file of statements: library/src/sqlite/statements.ts. */
+/** Whether `path` is a store's file of statements: library/src/sqlite/statements.ts, or one for a part of them. */
 function isStatementsFile(path: string): boolean {
-  return stores.some((store) => path === `library/src/${store}/statements.ts`)
+  return stores.some((store) => new RegExp(`^library/src/${store}/([a-z-]+-)?statements\\.ts$`).test(path))
 }
 
 function isAdded(ancestors: readonly SyntaxNode[]): boolean {

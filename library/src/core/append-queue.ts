@@ -12,7 +12,8 @@ export interface BatchBounds {
 
 /** What the queue needs: how to commit a batch, and how to let others run between two batches. */
 export interface BatchCommit {
-  commit(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
+  /** @param onCommitted called when the next batch may begin although this one is not answered yet */
+  commit(requests: readonly AppendRequest[], onCommitted: () => void): Promise<readonly AppendOutcome[]>
   nextTurn(): Promise<void>
 }
 
@@ -22,13 +23,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-// A fault of the store itself strikes every request alike; trying each alone would only multiply the wait.
+// A fault of the store itself strikes every request alike; trying each alone would only multiply the wait. And what is in
+// doubt may have been written: it is never tried again blindly.
 const storeFaults = new Set([
   'STORE_BUSY',
   'STORE_FULL',
   'STORE_IO_FAILED',
   'STORE_READ_ONLY',
   'STORE_CORRUPT',
+  'STORE_ACCESS_DENIED',
+  'STORE_UNREACHABLE',
+  'STORE_NOT_MIGRATED',
+  'STORE_POOLED',
+  'APPEND_IN_DOUBT',
   'BOOK_CLOSED',
 ])
 
@@ -73,7 +80,8 @@ export class AppendQueue {
     await this.#store.nextTurn()
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch()
-      await this.#settle(batch)
+      // The next batch begins when this one has let go of the log's lock, be it before this one is durable.
+      await new Promise<void>((resolve) => void this.#settle(batch, resolve).then(resolve))
       await this.#store.nextTurn()
     }
     this.#isRunning = false
@@ -94,9 +102,10 @@ export class AppendQueue {
     return this.#waiting.splice(0, count)
   }
 
-  async #settle(batch: readonly Waiting[]): Promise<void> {
+  async #settle(batch: readonly Waiting[], onCommitted: () => void): Promise<void> {
     try {
-      const outcomes = await this.#store.commit(batch.flatMap((waiting) => waiting.requests))
+      const requests = batch.flatMap((waiting) => waiting.requests)
+      const outcomes = await this.#store.commit(requests, onCommitted)
       let next = 0
       for (const { requests, resolve } of batch) {
         resolve(outcomes.slice(next, next + requests.length))
@@ -107,7 +116,7 @@ export class AppendQueue {
         for (const waiting of batch) waiting.reject(error)
         return
       }
-      for (const waiting of batch) await this.#settle([waiting])
+      for (const waiting of batch) await this.#settle([waiting], onCommitted)
     }
   }
 }

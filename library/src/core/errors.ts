@@ -143,6 +143,46 @@ export const errorRegistry = {
     meaning: 'The database engine is older than the oldest version known to be safe.',
     hint: 'Upgrade to the version named in the message.',
   },
+  STORE_ACCESS_DENIED: {
+    meaning: 'The database server does not accept the user, or the user may not do this.',
+    hint: 'Check the user and the password; grant the role <schema>_writer to append, <schema>_reader to read, <schema>_owner to migrate.',
+  },
+  STORE_UNREACHABLE: {
+    meaning:
+      'The database server could not be reached, or the connection was lost and did not come back in time.',
+    hint: 'Check address, network and server. Nothing was appended; the book goes on by itself when the server is back.',
+  },
+  STORE_CANCELLED: {
+    meaning:
+      'The database server cancelled a statement: its statement_timeout ran out, or an administrator did it.',
+    hint: 'Nothing was appended. Raise statement_timeout for this user if it happens under ordinary load.',
+  },
+  STORE_NOT_MIGRATED: {
+    meaning: 'The database has no book in this schema, or one whose schema is older than this version needs.',
+    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true.',
+  },
+  STORE_POOLED: {
+    meaning: 'A pooler between here and the database server lost a prepared statement.',
+    hint: 'Open the store with preparedStatements: false, or use PgBouncer 1.21 or newer with max_prepared_statements above 0.',
+  },
+  STORE_RESTORED: {
+    meaning: 'The book is not where it was written: it was restored from a dump, copied, or moved.',
+    hint: 'Run `daybook migrate --restored` to begin a new epoch, so that nobody resumes against events that are gone; `--moved` if every event came along and the old place is given up.',
+  },
+  TRANSACTION_ABORTED: {
+    meaning:
+      'The database ended the transaction: to break a deadlock, to keep it serializable, or after an error.',
+    hint: 'Roll it back and run it again as a whole. Nothing of it was written.',
+  },
+  APPEND_IN_DOUBT: {
+    meaning:
+      'The connection was lost while an append was being committed, and the server could not be asked in time whether it was.',
+    hint: 'Repeat it with the same idempotency key, or look for the event ids named in the error. Without either, a repeat may append twice.',
+  },
+  DRIVER_MISSING: {
+    meaning: 'The database driver, a package that Daybook does not bring along, is not installed.',
+    hint: 'Install it beside daybook: npm install pg. Or give it: postgres(address, { driver: pg }).',
+  },
   STORE_FAILED: {
     meaning: 'The database refused a statement for a reason Daybook does not know.',
     hint: 'The cause carries the error of the driver.',

@@ -60,6 +60,8 @@ export class MemoryLog implements EventLog {
     })
   }
 
+  async whenDurable(): Promise<void> {}
+
   onAppended(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

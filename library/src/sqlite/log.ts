@@ -107,6 +107,9 @@ export class SqliteLog extends SqliteReader implements EventLog {
     })
   }
 
+  /** What is visible is on the disk: a commit flushes the write-ahead log before it shows. */
+  async whenDurable(): Promise<void> {}
+
   onAppended(listener: () => void): () => void {
     this.#listeners.add(listener)
     this.#startWatching()
@@ -185,6 +188,8 @@ class JoinedLog extends SqliteReader implements EventLog {
   within(): EventLog {
     return this
   }
+
+  async whenDurable(): Promise<void> {}
 
   onAppended(): () => void {
     return () => undefined

@@ -60,8 +60,22 @@ export interface EventLog extends LogReader {
    * Rejects only when the whole transaction failed, and then nothing was written.
    *
    * @param inline runs inside the transaction after the rows are written; if it rejects, so does the append
+   * @param onCommitted may be called when the lock is free again but the rows are not durable yet, so that the next
+   * append can begin; the answer comes when they are
    */
-  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
+  append(
+    requests: readonly AppendRequest[],
+    inline?: InlineStep,
+    onCommitted?: () => void,
+  ): Promise<readonly AppendOutcome[]>
+  /**
+   * Resolves when every event up to a position would survive a crash. Reading shows what is committed, which may be
+   * a few milliseconds before it is on the disk: whoever acts on the world outside of this database asks first.
+   * Rejects when that cannot be said, so that the event must be read again.
+   *
+   * @param id of the event at the position, when it was read and not acknowledged: it is looked up again
+   */
+  whenDurable(position: number, id?: string): Promise<void>
   /** The log as seen, and written to, from inside the caller's own open transaction. Throws `TRANSACTION_INVALID`, `UNSUPPORTED`. */
   within(transaction: unknown): EventLog
   /** Calls back, after commit, when there may be new events: a hint, never a promise. Must not throw. Returns how to stop. */

@@ -1,0 +1,164 @@
+import { DaybookError } from '../core/errors.ts'
+import type { Host } from '../core/ports/host.ts'
+import type {
+  PostgresClient,
+  PostgresConnection,
+  PostgresDriver,
+  PostgresQuery,
+  PostgresSettings,
+} from './driver.ts'
+import { ConnectionLost, isConnectionLoss, isServerError, translated } from './errors.ts'
+import type { Statement } from './statements.ts'
+
+/** A row, in the order of the statement's columns: everything comes as text, and is read where it is used. */
+export type Row = readonly (string | null)[]
+
+/** Whatever runs statements: a connection of ours, or the caller's. */
+export interface Runner {
+  run(statement: Statement | string, values?: readonly unknown[]): Promise<readonly Row[]>
+}
+
+// Parsing by type would cost time and change numbers; what needs another type than text converts it.
+const asText = (text: string): string => text
+const types: PostgresQuery['types'] = { getTypeParser: () => asText }
+
+/** Runs a statement on a connection of `pg`; rows are arrays of texts. */
+export async function runOn(
+  client: PostgresClient,
+  statement: Statement | string,
+  values: readonly unknown[] = [],
+  options: { readonly isPrepared: boolean; readonly replyTimeoutMs?: number } = { isPrepared: true },
+): Promise<readonly Row[]> {
+  const timeout = options.replyTimeoutMs === undefined ? {} : { query_timeout: options.replyTimeoutMs }
+  const plain = { rowMode: 'array', types, ...timeout } as const
+  const { text, name } = typeof statement === 'string' ? { text: statement, name: undefined } : statement
+  const named = name !== undefined && options.isPrepared ? { name } : {}
+  const withValues = typeof statement === 'string' ? {} : { values: [...values] }
+  try {
+    const { rows } = await client.query({ text, ...named, ...withValues, ...plain })
+    return (rows ?? []) as Row[]
+  } catch (error) {
+    throw isServerError(error) ? error : new ConnectionLost(error)
+  }
+}
+
+/** How to reach the server, and how long to wait for it. */
+export interface ServerAddress {
+  /** For people: `postgres:bank/daybook`. */
+  readonly name: string
+  readonly driver: PostgresDriver
+  readonly settings: PostgresSettings
+  readonly host: Host
+  /** How long to wait for a reply, for the lock, and for a server that is away to come back, in ms. */
+  readonly timeoutMs: number
+  /** False behind a pooler that loses prepared statements. */
+  readonly isPrepared: boolean
+}
+
+/**
+ * One connection, opened when it is first needed and again when it was lost. Statements are sent without waiting for
+ * the answers of those before them.
+ */
+export class Session implements Runner {
+  readonly address: ServerAddress
+  readonly #purpose: string
+  readonly #onConnected: ((client: PostgresConnection) => Promise<void> | void) | undefined
+  #current: PostgresConnection | undefined
+  #opening: Promise<PostgresConnection> | undefined
+  #isClosed = false
+
+  /** @param onConnected runs once on each new connection, before anything else */
+  constructor(
+    address: ServerAddress,
+    purpose: string,
+    onConnected?: (client: PostgresConnection) => Promise<void> | void,
+  ) {
+    this.address = address
+    this.#purpose = purpose
+    this.#onConnected = onConnected
+  }
+
+  /** Runs one statement; throws the server's error as it is, or `ConnectionLost`. */
+  async run(statement: Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
+    const client = await this.connected()
+    try {
+      return await runOn(client, statement, values, this.options)
+    } catch (error) {
+      if (isConnectionLoss(error)) this.drop(client)
+      throw error
+    }
+  }
+
+  /**
+   * Runs what changes nothing, or may well be done twice; again on a new connection when the old one was lost, until
+   * the time-out. Throws coded errors.
+   */
+  async repeatable<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+    const { host, timeoutMs, name } = this.address
+    const startMs = performance.now()
+    for (let delayMs = 10; ; delayMs = Math.min(500, delayMs * 2)) {
+      try {
+        return await work(this)
+      } catch (error) {
+        const isOver = performance.now() - startMs >= timeoutMs
+        if (this.#isClosed || isOver || !isConnectionLoss(error)) throw translated(error, name)
+      }
+      await host.sleep(delayMs * (0.5 + host.random()))
+    }
+  }
+
+  /** The open connection; opens it when there is none. */
+  connected(): Promise<PostgresConnection> {
+    if (this.#isClosed) {
+      return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.address.name} is closed`))
+    }
+    this.#opening ??= this.#connect()
+    return this.#opening
+  }
+
+  /** How statements run on this session's connection. */
+  get options(): { readonly isPrepared: boolean; readonly replyTimeoutMs: number } {
+    // The server itself gives up first, when it is there: it waits for locks no longer than timeoutMs.
+    return { isPrepared: this.address.isPrepared, replyTimeoutMs: this.address.timeoutMs + 1_000 }
+  }
+
+  /** Gives a connection up; the server rolls back what was under way. The next statement opens another. */
+  drop(client: PostgresConnection): void {
+    if (this.#current === client) {
+      this.#current = undefined
+      this.#opening = undefined
+    }
+    void client.end().catch(() => undefined)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const client = await this.#opening?.catch(() => undefined)
+    this.#current = undefined
+    this.#opening = undefined
+    await client?.end().catch(() => undefined)
+  }
+
+  async #connect(): Promise<PostgresConnection> {
+    const { driver, settings, timeoutMs } = this.address
+    const client = new driver.Client({
+      keepAlive: true,
+      fallback_application_name: `daybook ${this.#purpose}`,
+      connectionTimeoutMillis: timeoutMs,
+      ...settings,
+      pipeline: true,
+    })
+    this.#current = client
+    client.on('error', () => this.drop(client))
+    client.on('end', () => this.drop(client))
+    try {
+      await client.connect()
+      await this.#onConnected?.(client)
+      if (this.#isClosed) this.drop(client)
+      return client
+    } catch (error) {
+      this.drop(client)
+      throw isServerError(error) || error instanceof DaybookError ? error : new ConnectionLost(error)
+    }
+  }
+}

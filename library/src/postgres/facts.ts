@@ -1,0 +1,142 @@
+import type { AppendPlan, HeldFacts, KeyRecord, LogHead, PlannedRow } from '../core/append-plan.ts'
+import { needsOf } from '../core/append-plan.ts'
+import type { AppendRequest } from '../core/append-request.ts'
+import type { QueryItem } from '../core/query.ts'
+import { genesisHash } from '../core/row-hash.ts'
+import { byteaArray, int8Array, jsonArray, textArray, uuidArray } from './arrays.ts'
+import type { Row, Runner } from './connection.ts'
+import type { LogStatements } from './statements.ts'
+import { together } from './transaction.ts'
+
+/** Reads everything that a batch needs, in one round trip, under the lock. `knownPosition` is one the log has. */
+export async function heldFacts(
+  runner: Runner,
+  sql: LogStatements,
+  requests: readonly AppendRequest[],
+  knownPosition: number,
+): Promise<HeldFacts> {
+  const needs = needsOf(requests)
+  const versions =
+    needs.streams.length === 0 ? nothing : runner.run(sql.readVersions, [textArray(needs.streams)])
+  const ids = needs.ids.length === 0 ? nothing : runner.run(sql.readIds, [uuidArray(needs.ids)])
+  const keys = readKeys(runner, sql, needs.keys)
+  const matches = needs.conditions.map(({ items, after }) => firstMatch(runner, sql, items, after))
+  const [head, versionRows, idRows, keyRecords, positions] = await together([
+    readHead(runner, sql, knownPosition),
+    versions,
+    ids,
+    keys,
+    together(matches),
+  ])
+  return {
+    head,
+    versions: new Map(versionRows.map(([stream, version]) => [String(stream), Number(version)])),
+    keys: keyRecords,
+    ids: new Set(idRows.map(([id]) => String(id))),
+    matches: positions,
+  }
+}
+
+const nothing: Promise<readonly Row[]> = Promise.resolve([])
+
+/** The end of the log; looks beyond a position known to exist, and from the start when it is gone. */
+export async function readHead(runner: Runner, sql: LogStatements, knownPosition: number): Promise<LogHead> {
+  const [row] = await runner.run(sql.readHead, [knownPosition])
+  if (row === undefined && knownPosition > 0) return readHead(runner, sql, 0)
+  const [position, recordedAtMs, chainHash] = row ?? []
+  if (position === undefined) return { position: 0, recordedAtMs: 0, chainHash: genesisHash }
+  return {
+    position: Number(position),
+    recordedAtMs: Number(recordedAtMs),
+    chainHash: bytesFromHex(chainHash ?? ''),
+  }
+}
+
+/** The records of the keys that were used. */
+export async function readKeys(
+  runner: Runner,
+  sql: LogStatements,
+  keys: readonly string[],
+): Promise<Map<string, KeyRecord>> {
+  if (keys.length === 0) return new Map()
+  const rows = await runner.run(sql.readKeys, [textArray(keys)])
+  return new Map(
+    rows.map(([key, fingerprint, firstPosition, eventCount]) => [
+      String(key),
+      {
+        key: String(key),
+        fingerprint: String(fingerprint),
+        firstPosition: Number(firstPosition),
+        eventCount: Number(eventCount),
+      },
+    ]),
+  )
+}
+
+/** The first position after one at which an event matches any of the items, up to the head. */
+async function firstMatch(
+  runner: Runner,
+  sql: LogStatements,
+  items: readonly QueryItem[],
+  afterPosition: number,
+): Promise<number | undefined> {
+  const found = await together(
+    items.map((item) => {
+      const [firstTag, ...otherTags] = item.tags ?? []
+      const values = [
+        afterPosition,
+        Number.MAX_SAFE_INTEGER,
+        textArrayOrNull(item.types),
+        textArrayOrNull(item.categories),
+      ]
+      if (firstTag === undefined) return runner.run(sql.matchByTypeAndCategory, values)
+      return runner.run(sql.matchByTags, [...values, firstTag, textArray(otherTags)])
+    }),
+  )
+  const matches = found.flatMap(([row]) => (row === undefined ? [] : [Number(row[0])]))
+  return matches.length === 0 ? undefined : Math.min(...matches)
+}
+
+/** Sends the rows and keys of a plan; the answers are to be waited for. The indexes are written by a trigger. */
+export function insertPlan(runner: Runner, sql: LogStatements, plan: AppendPlan): Promise<unknown>[] {
+  const pending: Promise<unknown>[] = []
+  if (plan.rows.length > 0) pending.push(runner.run(sql.insertEvents, columnsOf(plan.rows)))
+  if (plan.keys.length > 0) {
+    pending.push(
+      runner.run(sql.insertKeys, [
+        textArray(plan.keys.map(({ key }) => key)),
+        textArray(plan.keys.map(({ fingerprint }) => fingerprint)),
+        int8Array(plan.keys.map(({ firstPosition }) => firstPosition)),
+        int8Array(plan.keys.map(({ eventCount }) => eventCount)),
+      ]),
+    )
+  }
+  return pending
+}
+
+function columnsOf(rows: readonly PlannedRow[]): readonly unknown[] {
+  return [
+    int8Array(rows.map((row) => row.position)),
+    textArray(rows.map((row) => row.stream)),
+    int8Array(rows.map((row) => row.version)),
+    textArray(rows.map((row) => row.type)),
+    int8Array(rows.map((row) => row.schemaVersion)),
+    uuidArray(rows.map((row) => row.id)),
+    jsonArray(rows.map((row) => row.data)),
+    jsonArray(rows.map((row) => row.metadata)),
+    jsonArray(rows.map((row) => row.tags)),
+    int8Array(rows.map((row) => row.recordedAtMs)),
+    byteaArray(rows.map((row) => row.leafHash)),
+    byteaArray(rows.map((row) => row.chainHash)),
+  ]
+}
+
+/** An array of names as a parameter; null for "any". */
+export function textArrayOrNull(names: readonly string[] | undefined): Buffer | null {
+  return names === undefined ? null : textArray(names)
+}
+
+/** Bytes from hexadecimal digits. */
+export function bytesFromHex(digits: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(digits, 'hex'))
+}

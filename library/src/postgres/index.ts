@@ -1,0 +1,207 @@
+import { DaybookError } from '../core/errors.ts'
+import { integerWithin } from '../core/limits.ts'
+import type { Host } from '../core/ports/host.ts'
+import type { OpenStore, Store } from '../core/ports/store.ts'
+import { type ServerAddress, Session } from './connection.ts'
+import { importDriver, isDriver, type PostgresDriver, type PostgresSettings } from './driver.ts'
+import { translated } from './errors.ts'
+import { Flusher } from './flushing.ts'
+import { inspect } from './inspect.ts'
+import { PostgresLog } from './log.ts'
+import { migrate, readIdentity } from './migrate.ts'
+import { Notifier } from './notifying.ts'
+import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
+import { DerivedWriter, PostgresReadModels } from './read-models.ts'
+import { readServerFacts, requireFitServer } from './server.ts'
+import { PostgresSnapshots } from './snapshots.ts'
+import { type LogStatements, logStatements } from './statements.ts'
+
+export type { PostgresDriver, PostgresSettings } from './driver.ts'
+export type { MigrationReport } from './migrate.ts'
+export {
+  type MigrateOptions,
+  migratePostgres,
+  pendingPostgresMigrations,
+  postgresMigrationText,
+} from './migrating.ts'
+
+/** Settings of the store on PostgreSQL. */
+export interface PostgresOptions {
+  /** The schema that holds the book, and one with `_read` after it: `a-z`, `0-9`, `_`, at most 40; default `daybook`. */
+  readonly schema?: string
+  /** The module `pg`, when it is not to be imported by its name. */
+  readonly driver?: PostgresDriver
+  /** Bring the schema up to date when opening, or make it. Default false: `daybook migrate` does it, with more rights. */
+  readonly migrate?: boolean
+  /** Opens an existing book for reading only: on a replica, or with the rights of a reader. */
+  readonly readOnly?: boolean
+  /** How long to wait for the log's lock, for an answer, or for a server that is away, in ms: 100 to 600,000, default 10,000. */
+  readonly timeoutMs?: number
+  /**
+   * Where an append waits for the disk. `'outside-lock'` (the default): after it has let go of the log's lock, so that
+   * processes share flushes. `'inside-lock'`: before. `'never'` loses acknowledged appends in a crash, and needs
+   * `unsafeDurability: true`.
+   */
+  readonly flush?: 'outside-lock' | 'inside-lock' | 'never'
+  /** Allows `flush: 'never'`, and a server set to `synchronous_commit = off`, `fsync = off` or `full_page_writes = off`. */
+  readonly unsafeDurability?: boolean
+  /** Connections for reading: 1 to 64, default 2. Each takes several statements at once. */
+  readonly readConnections?: number
+  /** False behind a pooler that loses prepared statements, such as PgBouncer before 1.21 in transaction mode. */
+  readonly preparedStatements?: boolean
+  /** A connection that is not pooled, for LISTEN; false where there is none, and then the log is polled. Default: the same. */
+  readonly listen?: string | PostgresSettings | false
+}
+
+interface Opening {
+  readonly name: string
+  readonly schema: string
+  readonly settings: PostgresSettings
+  readonly listen: PostgresSettings | false
+  readonly timeoutMs: number
+  readonly readConnections: number
+  readonly flush: 'outside-lock' | 'inside-lock' | 'never'
+  readonly options: PostgresOptions
+}
+
+/**
+ * The store on PostgreSQL 15 or newer, through `pg` 8.23 or newer: any number of processes, one book in each schema.
+ *
+ * @param connection an address (`postgres://user:password@host/database`) or settings as `pg` takes them
+ * @throws DaybookError `ILLEGAL_ARGUMENT`, `STORE_UNSAFE`; opening throws `STORE_*`, `DRIVER_MISSING`
+ */
+export function postgres(connection: string | PostgresSettings, options: PostgresOptions = {}): Store {
+  const schema = legalSchema(options.schema ?? 'daybook')
+  const settings = settingsFrom('connection', connection)
+  const name = `postgres:${placeOf(settings)}/${schema}`
+  const flush = options.flush ?? 'outside-lock'
+  if (!['outside-lock', 'inside-lock', 'never'].includes(flush)) {
+    throw illegal('flush', flush, "flush must be 'outside-lock', 'inside-lock' or 'never'")
+  }
+  if (flush === 'never' && options.unsafeDurability !== true) {
+    throw new DaybookError(
+      'STORE_UNSAFE',
+      `${name}: with flush: 'never' an acknowledged append can be lost`,
+      {
+        store: name,
+        setting: "flush: 'never'",
+      },
+    )
+  }
+  if (options.driver !== undefined && !isDriver(options.driver)) {
+    throw illegal(
+      'driver',
+      typeof options.driver,
+      'driver must be the module pg, or one with the same Client',
+    )
+  }
+  const listen = options.listen ?? settings
+  const opening: Opening = {
+    name,
+    schema,
+    settings,
+    listen: listen === false ? false : settingsFrom('listen', listen),
+    timeoutMs: integerWithin('timeoutMs', options.timeoutMs ?? 10_000, 100, 600_000),
+    readConnections: integerWithin('readConnections', options.readConnections ?? 2, 1, 64),
+    flush,
+    options,
+  }
+  return { name, open: (host) => open(opening, host) }
+}
+
+/** The connections of one opened store. */
+interface Sessions {
+  readonly readers: readonly Session[]
+  readonly writer: Session
+  readonly flusher: Session
+  readonly derived: Session
+  readonly listener: Session | undefined
+}
+
+async function open(opening: Opening, host: Host): Promise<OpenStore> {
+  const { name, schema, options } = opening
+  const isReadOnly = options.readOnly ?? false
+  const sql = logStatements(schema)
+  const driver = options.driver ?? (await importDriver(name))
+  const address = addressOf(opening, driver, host)
+  let notifier: Notifier | undefined
+  const sessions = sessionsOf(address, opening, sql, () => notifier?.heard())
+  const [reader] = sessions.readers as [Session]
+  try {
+    const facts = await readServerFacts(reader)
+    requireFitServer(facts, { name, isReadOnly, unsafeDurability: options.unsafeDurability ?? false })
+    if (options.migrate === true && !isReadOnly) await migrate(sessions.writer, schema, host)
+    const identity = await readIdentity(reader, sql, { schema, name, isReplica: facts.isReplica })
+    const derived = new DerivedWriter(sessions.derived)
+    notifier = new Notifier({
+      sql,
+      sender: sessions.derived,
+      listener: facts.isReplica ? undefined : sessions.listener,
+      readPosition: async () => (await log.head()).position,
+    })
+    const log = new PostgresLog({
+      name,
+      schema,
+      host,
+      identity,
+      sql,
+      notifier,
+      readers: sessions.readers,
+      writer: sessions.writer,
+      flusher: new Flusher(sessions.flusher),
+      flush: opening.flush,
+      timeoutMs: opening.timeoutMs,
+    })
+    return {
+      name,
+      identity,
+      isReadOnly,
+      log,
+      snapshots: new PostgresSnapshots(reader, derived, sql),
+      readModels: new PostgresReadModels({ name, schema, reader, derived }),
+      inspect: () => inspect(reader, { name, schema, sql }),
+      close: async () => {
+        notifier?.close()
+        await log.settled()
+        await closeAll(sessions)
+      },
+    }
+  } catch (error) {
+    await closeAll(sessions)
+    throw translated(error, name)
+  }
+}
+
+function addressOf(
+  { name, settings, timeoutMs, options }: Opening,
+  driver: PostgresDriver,
+  host: Host,
+): ServerAddress {
+  return { name, driver, settings, host, timeoutMs, isPrepared: options.preparedStatements ?? true }
+}
+
+function sessionsOf(
+  address: ServerAddress,
+  opening: Opening,
+  sql: LogStatements,
+  heard: () => void,
+): Sessions {
+  const { listen, readConnections } = opening
+  return {
+    readers: Array.from({ length: readConnections }, () => new Session(address, 'reader')),
+    writer: new Session(address, 'writer'),
+    flusher: new Session(address, 'flusher'),
+    derived: new Session(address, 'read models'),
+    listener:
+      listen === false
+        ? undefined
+        : new Session({ ...address, settings: listen }, 'listener', (client) =>
+            Notifier.onConnected(client, sql, heard),
+          ),
+  }
+}
+
+async function closeAll({ readers, writer, flusher, derived, listener }: Sessions): Promise<void> {
+  const all = [...readers, writer, flusher, derived, ...(listener === undefined ? [] : [listener])]
+  await Promise.all(all.map((session) => session.close()))
+}

@@ -1,0 +1,137 @@
+import { readSchemaOf } from './read-model-statements.ts'
+import { literal, quoted, type Statement, statement } from './statements.ts'
+
+/** Every SQL text of the migration runner besides the numbered files themselves. */
+export interface MigrationStatements {
+  readonly lock: string
+  readonly createSchema: string
+  readonly useSchema: string
+  readonly createTable: string
+  /** Whether there is a table of migrations, how many tables else there are, whether there is a schema. */
+  readonly inspect: Statement
+  readonly readApplied: Statement
+  readonly insertApplied: Statement
+  readonly insertBook: Statement
+  /** Where the book is, and where it says that it is. */
+  readonly readHome: Statement
+  readonly settleMoved: string
+  readonly settleRestored: string
+  readonly createReadSchema: string
+  readonly createRoles: string
+  readonly grant: string
+}
+
+/** Texts for the book in a schema. */
+export function migrationStatements(schema: string): MigrationStatements {
+  const name = quoted(schema)
+  const readName = quoted(readSchemaOf(schema))
+  const home = homeOf(schema)
+  return {
+    lock: `SELECT pg_advisory_xact_lock(${0x6479626b}, hashtext(${literal(schema)}))`,
+    createSchema: `CREATE SCHEMA IF NOT EXISTS ${name}`,
+    useSchema: `SET LOCAL search_path = ${name}, pg_temp`,
+    createTable: `CREATE TABLE IF NOT EXISTS ${name}.migration (
+  number        integer NOT NULL PRIMARY KEY,
+  name          text    NOT NULL,
+  is_breaking   boolean NOT NULL,
+  applied_at_ms bigint  NOT NULL
+)`,
+    inspect: statement(`
+      SELECT to_regclass(${literal(`${name}.migration`)}) IS NOT NULL,
+        (SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+          WHERE n.nspname = ${literal(schema)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
+        EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)})`),
+    readApplied: statement(`SELECT number, is_breaking FROM ${name}.migration ORDER BY number`),
+    insertApplied: statement(
+      `INSERT INTO ${name}.migration (number, name, is_breaking, applied_at_ms) VALUES ($1, $2, $3, $4)`,
+    ),
+    insertBook: statement(`
+      INSERT INTO ${name}.book (book_id, epoch, home, created_at_ms) VALUES ($1, 1, ${home}, $2)
+      ON CONFLICT DO NOTHING`),
+    readHome: statement(`SELECT home, ${home} FROM ${name}.book`),
+    settleMoved: `UPDATE ${name}.book SET home = ${home}`,
+    // Checkpoints that came back with the log are of this history; one that lies beyond it is left to be found.
+    settleRestored: `
+      UPDATE ${name}.checkpoint SET epoch = epoch + 1
+        WHERE position <= (SELECT coalesce(max(position), 0) FROM ${name}.event);
+      UPDATE ${name}.book SET home = ${home}, epoch = epoch + 1`,
+    createReadSchema: `CREATE SCHEMA IF NOT EXISTS ${readName}`,
+    createRoles: ['owner', 'writer', 'reader'].map((role) => createRole(`${schema}_${role}`)).join(';\n'),
+    grant: grants(schema),
+  }
+}
+
+/**
+ * Where a schema lives: the cluster, the database, the schema, by the numbers they were born with. A dump restored
+ * elsewhere, or over what it was taken from, has another home.
+ */
+function homeOf(schema: string): string {
+  return `(SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+    (SELECT oid FROM pg_database WHERE datname = current_database()), ${literal(quoted(schema))}::regnamespace::oid))`
+}
+
+/** Roles belong to the whole cluster, so another database may have made them already. */
+function createRole(role: string): string {
+  return `DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(role)}) THEN
+    CREATE ROLE ${quoted(role)} NOLOGIN;
+  END IF;
+END $$`
+}
+
+/** What each role may do, for those of the roles that exist; can be run any number of times. */
+function grants(schema: string): string {
+  const [name, readName] = [quoted(schema), quoted(readSchemaOf(schema))]
+  const writer = quoted(`${schema}_writer`)
+  const reader = quoted(`${schema}_reader`)
+  const derived = `${name}.checkpoint, ${name}.snapshot`
+  return `DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(`${schema}_reader`)}) THEN
+    GRANT USAGE ON SCHEMA ${name}, ${readName} TO ${reader};
+    GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${reader};
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(`${schema}_writer`)}) THEN
+    GRANT USAGE ON SCHEMA ${name} TO ${writer};
+    GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${writer};
+    GRANT INSERT ON ${name}.event, ${name}.idempotency_key TO ${writer};
+    GRANT INSERT, UPDATE, DELETE ON ${derived} TO ${writer};
+    GRANT USAGE, CREATE ON SCHEMA ${readName} TO ${writer};
+  END IF;
+END $$`
+}
+
+/** Everything that makes a new book, as one script. */
+export function migrationScript(
+  sql: MigrationStatements,
+  files: readonly {
+    readonly number: number
+    readonly name: string
+    readonly text: string
+    readonly isBreaking: boolean
+  }[],
+  book: { readonly newId: () => string; readonly now: () => number },
+): string {
+  const now = book.now()
+  const bound = ({ text }: Statement, values: readonly unknown[]): string =>
+    text.trim().replaceAll(/\$(\d+)/g, (_match, place) => {
+      const value = values[Number(place) - 1]
+      return typeof value === 'string' ? literal(value) : String(value)
+    })
+  const applied = files.map(({ number, name, text, isBreaking }) => {
+    return `-- ${name}\n${text.trim()}\n${bound(sql.insertApplied, [number, name, isBreaking, now])};`
+  })
+  const statements = [
+    'BEGIN',
+    sql.lock,
+    sql.createSchema,
+    sql.useSchema,
+    sql.createTable,
+    `${applied.join('\n\n').replace(/;$/, '')}`,
+    bound(sql.insertBook, [book.newId(), now]),
+    sql.createReadSchema,
+    sql.createRoles,
+    sql.grant,
+    'COMMIT',
+  ]
+  return `${statements.join(';\n\n')};\n`
+}

@@ -1,0 +1,40 @@
+import { after } from 'node:test'
+import { debianBinaries } from '@daybook/postgres-server'
+import { type TestServer, testServer } from '@daybook/postgres-server/testing'
+import { Client } from 'pg'
+import { type StoreUnderTest, testConformance } from '../testing/index.ts'
+import { postgres } from './index.ts'
+
+const debian = debianBinaries(15)
+const servers: readonly (readonly [string, TestServer])[] = [
+  ['postgres', await testServer()],
+  ...(debian === undefined ? [] : [['postgres 15', await testServer({ binaries: debian })] as const]),
+]
+
+for (const [name, server] of servers) {
+  const database = await server.createDatabase()
+  let schemas = 0
+  testConformance(name, () => freshBook(server.url(database), `book_${++schemas}`))
+  after(() => server.dispose())
+}
+
+function freshBook(url: string, schema: string): StoreUnderTest {
+  const clients: Client[] = []
+  return {
+    store: postgres(url, { schema, migrate: true }),
+    begin: async () => {
+      const transaction = new Client({ connectionString: url })
+      clients.push(transaction)
+      await transaction.connect()
+      await transaction.query('BEGIN')
+      return {
+        transaction,
+        commit: async () => void (await transaction.query('COMMIT')),
+        rollback: async () => void (await transaction.query('ROLLBACK')),
+      }
+    },
+    dispose: async () => {
+      for (const client of clients) await client.end()
+    },
+  }
+}

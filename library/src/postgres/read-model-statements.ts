@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto'
+import type { ColumnCondition, DocumentQuery } from '../core/document-query.ts'
+import type { ColumnType, ColumnValue, ReadModelShape } from '../core/ports/read-models.ts'
+import { literal, quoted, type Statement, statement } from './statements.ts'
+
+/** Every SQL text of read models and checkpoints. */
+
+/** The schema of the read models beside that of the log: there the writer may create tables, and nowhere else. */
+export function readSchemaOf(schema: string): string {
+  return `${schema}_read`
+}
+
+/** Statements on checkpoints. */
+export interface CheckpointStatements {
+  readonly read: Statement
+  readonly readAll: Statement
+  readonly start: Statement
+  readonly move: Statement
+  readonly reset: Statement
+  /** Whoever makes tables waits for others who do. */
+  readonly lockTables: string
+}
+
+/** Texts for the book in a schema. */
+export function checkpointStatements(schema: string): CheckpointStatements {
+  const checkpoint = `${quoted(schema)}.checkpoint`
+  return {
+    read: statement(
+      `SELECT position, epoch, fingerprint, updated_at_ms FROM ${checkpoint} WHERE subscription = $1`,
+    ),
+    readAll: statement(
+      `SELECT position, epoch, fingerprint, updated_at_ms, subscription FROM ${checkpoint} ORDER BY subscription`,
+    ),
+    start: statement(`
+      INSERT INTO ${checkpoint} (subscription, position, epoch, fingerprint, updated_at_ms)
+      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subscription) DO NOTHING`),
+    move: statement(`
+      UPDATE ${checkpoint} SET position = $3, epoch = $4, fingerprint = $5, updated_at_ms = $6
+      WHERE subscription = $1 AND position = $2 RETURNING 1`),
+    reset: statement(`
+      INSERT INTO ${checkpoint} (subscription, position, epoch, fingerprint, updated_at_ms)
+      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subscription) DO UPDATE SET
+        position = excluded.position, epoch = excluded.epoch, fingerprint = excluded.fingerprint,
+        updated_at_ms = excluded.updated_at_ms`),
+    lockTables: `SELECT pg_advisory_xact_lock(${0x6479626b}, hashtext(${literal(readSchemaOf(schema))}))`,
+  }
+}
+
+/** The types of declared columns. Text compares by bytes, as everywhere in a book. */
+export const sqlTypes: { readonly [type in ColumnType]: string } = {
+  integer: 'bigint',
+  real: 'double precision',
+  text: 'text',
+  boolean: 'boolean',
+}
+
+/** The statements of one version of one read model. */
+export interface ReadModelStatements {
+  readonly create: string
+  readonly createIndexes: readonly string[]
+  /** Lets other members of the writing role write it, and the reading role read it, where there are such roles. */
+  readonly share: string
+  /** Name and type of the columns that the table has; none when there is no table. */
+  readonly columns: Statement
+  readonly load: Statement
+  readonly change: Statement
+  readonly clear: string
+}
+
+/** Texts for one read model of the book in a schema. Its names are quoted: they may be words of SQL. */
+export function readModelStatements(schema: string, shape: ReadModelShape): ReadModelStatements {
+  const name = identifier(`${shape.name}_v${shape.version}`)
+  const table = `${quoted(readSchemaOf(schema))}.${quoted(name)}`
+  const columns = Object.entries(shape.columns)
+  const declared = columns.map(([column, type]) => `${quoted(column)} ${sqlTypes[type]}${collation(type)}`)
+  return {
+    create: `CREATE TABLE ${table} (
+      ${['key text COLLATE "C" NOT NULL PRIMARY KEY', 'document json NOT NULL', ...declared].join(', ')})`,
+    createIndexes: columns.map(([column], index) => {
+      const indexName = quoted(identifier(`${name}_${index + 1}`))
+      return `CREATE INDEX ${indexName} ON ${table} (${quoted(column)} NULLS FIRST, key)`
+    }),
+    share: shareWithRoles(schema, table),
+    columns: statement(`
+      SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+      WHERE attrelid = to_regclass(${literal(table)}) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`),
+    load: statement(`SELECT key, document FROM ${table} WHERE key = ANY ($1)`),
+    change: statement(changeText(schema, table, columns)),
+    clear: `DELETE FROM ${table}`,
+  }
+}
+
+/**
+ * One statement, so one round trip: the checkpoint moves, and only if it did, documents are deleted and written.
+ * $1 subscription, $2 from, $3 to, $4 epoch, $5 fingerprint, $6 time, $7 keys to delete, $8 keys, $9 documents, then
+ * an array for each column.
+ */
+function changeText(
+  schema: string,
+  table: string,
+  columns: readonly (readonly [string, ColumnType])[],
+): string {
+  const names = ['key', 'document', ...columns.map(([column]) => quoted(column))]
+  const arrays = [
+    '$8::text[]',
+    '$9::json[]',
+    ...columns.map(([, type], index) => `$${10 + index}::${sqlTypes[type]}[]`),
+  ]
+  const assignments = names.slice(1).map((column) => `${column} = excluded.${column}`)
+  return `
+    WITH moved AS (
+      UPDATE ${quoted(schema)}.checkpoint SET position = $3, epoch = $4, fingerprint = $5, updated_at_ms = $6
+      WHERE subscription = $1 AND position = $2 RETURNING 1
+    ), deleted AS (
+      DELETE FROM ${table} WHERE key = ANY ($7::text[]) AND EXISTS (SELECT FROM moved)
+    ), written AS (
+      INSERT INTO ${table} (${names.join(', ')})
+      SELECT * FROM unnest(${arrays.join(', ')}) WHERE EXISTS (SELECT FROM moved)
+      ON CONFLICT (key) DO UPDATE SET ${assignments.join(', ')}
+    )
+    SELECT count(*) FROM moved`
+}
+
+function shareWithRoles(schema: string, table: string): string {
+  const [writer, reader] = [`${schema}_writer`, `${schema}_reader`]
+  return `DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(reader)}) THEN
+      GRANT SELECT ON ${table} TO ${quoted(reader)};
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(writer)} AND pg_has_role(oid, 'MEMBER')) THEN
+      ALTER TABLE ${table} OWNER TO ${quoted(writer)};
+    END IF;
+  END $$`
+}
+
+/** PostgreSQL cuts names off after 63 bytes without a word: a longer one ends in its own hash. */
+function identifier(name: string): string {
+  if (name.length <= 63) return name
+  return `${name.slice(0, 46)}_${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
+}
+
+function collation(type: ColumnType): string {
+  return type === 'text' ? ' COLLATE "C"' : ''
+}
+
+const operators: { readonly [operator in Exclude<ColumnCondition['operator'], 'in'>]: string } = {
+  eq: '=',
+  ne: 'IS DISTINCT FROM',
+  gt: '>',
+  gte: '>=',
+  lt: '<',
+  lte: '<=',
+}
+
+/** A text with the values of its parameters. */
+export interface BoundText {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
+
+/** Selects the documents of a query, in its order. */
+export function findDocuments(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
+  const { text, values } = fromWhere(schema, shape, query)
+  // Nulls come first ascending, and last descending, as the indexes have them.
+  const terms = query.orderBy.map(({ column, direction }) =>
+    direction === 'asc' ? `${quoted(column)} ASC NULLS FIRST` : `${quoted(column)} DESC NULLS LAST`,
+  )
+  const order = [...terms, 'key'].join(', ')
+  return {
+    text: `SELECT key, document ${text} ORDER BY ${order} LIMIT $${values.length + 1}`,
+    values: [...values, query.limit],
+  }
+}
+
+/** Counts the documents of a query. */
+export function countDocuments(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
+  const { text, values } = fromWhere(schema, shape, query)
+  return { text: `SELECT count(*) ${text}`, values }
+}
+
+function fromWhere(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
+  const values: unknown[] = []
+  const conditions = query.where.map((condition) => conditionText(shape, condition, values))
+  const table = `${quoted(readSchemaOf(schema))}.${quoted(identifier(`${shape.name}_v${shape.version}`))}`
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+  return { text: `FROM ${table} ${where}`, values }
+}
+
+/** One condition; adds its value to the parameters. `= NULL` would be neither true nor able to use an index. */
+function conditionText(shape: ReadModelShape, condition: ColumnCondition, values: unknown[]): string {
+  const { column, operator, value } = condition
+  const type = sqlTypes[shape.columns[column] ?? 'text']
+  if (operator === 'in') {
+    values.push((value as readonly ColumnValue[]).filter((single) => single !== null))
+    const among = `${quoted(column)} = ANY ($${values.length}::${type}[])`
+    return (value as readonly ColumnValue[]).includes(null)
+      ? `(${among} OR ${quoted(column)} IS NULL)`
+      : among
+  }
+  if (operator === 'eq' && value === null) return `${quoted(column)} IS NULL`
+  values.push(value)
+  return `${quoted(column)} ${operators[operator]} $${values.length}::${type}`
+}

@@ -1,0 +1,232 @@
+import type { DocumentQuery } from '../core/document-query.ts'
+import { DaybookError } from '../core/errors.ts'
+import { Mutex } from '../core/mutex.ts'
+import type {
+  Checkpoint,
+  ColumnValue,
+  ReadModelChange,
+  ReadModelShape,
+  ReadModelStore,
+  ReadModelTransaction,
+} from '../core/ports/read-models.ts'
+import { jsonArray, textArray } from './arrays.ts'
+import type { Row, Runner, Session } from './connection.ts'
+import { isConnectionLoss, isWorthRepeating, translated } from './errors.ts'
+import * as sql from './read-model-statements.ts'
+import { begin } from './statements.ts'
+import { type Transaction, transact } from './transaction.ts'
+
+/** What read models need. */
+export interface ReadModelParts {
+  readonly name: string
+  readonly schema: string
+  readonly reader: Session
+  /** Used by read models and snapshots alone; their commits do not wait for the disk. */
+  readonly derived: DerivedWriter
+}
+
+/**
+ * Read models in tables of their own, in the same database as the log. Their commits leave the flush to whatever is
+ * flushed next: a crash may take the last changes together with their checkpoint, and they come back by folding again.
+ */
+export class PostgresReadModels implements ReadModelStore {
+  readonly #parts: ReadModelParts
+  readonly #checkpoints: sql.CheckpointStatements
+
+  constructor(parts: ReadModelParts) {
+    this.#parts = parts
+    this.#checkpoints = sql.checkpointStatements(parts.schema)
+  }
+
+  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    await this.#parts.derived.transaction(async (transaction) => {
+      await createReadModel(transaction, this.#parts.schema, shape)
+      await transaction.run(this.#checkpoints.start, [subscription, ...checkpointCells(start)])
+    })
+  }
+
+  async prepareSubscription(subscription: string, start: Checkpoint): Promise<void> {
+    await this.#parts.derived.transaction((transaction) =>
+      transaction.run(this.#checkpoints.start, [subscription, ...checkpointCells(start)]),
+    )
+  }
+
+  checkpoint(subscription: string): Promise<Checkpoint | undefined> {
+    return this.#read((runner) => readCheckpoint(runner, this.#checkpoints, subscription))
+  }
+
+  checkpoints(): Promise<readonly { readonly subscription: string; readonly checkpoint: Checkpoint }[]> {
+    return this.#read(async (runner) =>
+      (await runner.run(this.#checkpoints.readAll)).flatMap((row) => {
+        const checkpoint = checkpointFrom(row)
+        return checkpoint === undefined ? [] : [{ subscription: String(row[4]), checkpoint }]
+      }),
+    )
+  }
+
+  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#read((runner) => loadDocuments(runner, this.#parts.schema, shape, keys))
+  }
+
+  change(change: ReadModelChange): Promise<boolean> {
+    return this.#parts.derived.transaction((transaction) =>
+      applyChange(transaction, this.#parts.schema, change),
+    )
+  }
+
+  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
+    return this.#parts.derived.transaction(async (transaction) => {
+      const values = [subscription, fromPosition, ...checkpointCells(checkpoint)]
+      return (await transaction.run(this.#checkpoints.move, values)).length === 1
+    })
+  }
+
+  find(
+    shape: ReadModelShape,
+    query: DocumentQuery,
+  ): Promise<readonly { readonly key: string; readonly document: string }[]> {
+    const { text, values } = sql.findDocuments(this.#parts.schema, shape, query)
+    return this.#read(async (runner) => {
+      const rows = await runner.run(unnamed(text), values)
+      return rows.map(([key, document]) => ({ key: String(key), document: String(document) }))
+    })
+  }
+
+  count(shape: ReadModelShape, query: DocumentQuery): Promise<number> {
+    const { text, values } = sql.countDocuments(this.#parts.schema, shape, query)
+    return this.#read(async (runner) => Number((await runner.run(unnamed(text), values))[0]?.[0]))
+  }
+
+  async reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    await this.#parts.derived.transaction(async (transaction) => {
+      await createReadModel(transaction, this.#parts.schema, shape)
+      await transaction.run(sql.readModelStatements(this.#parts.schema, shape).clear)
+      await transaction.run(this.#checkpoints.reset, [subscription, ...checkpointCells(start)])
+    })
+  }
+
+  #read<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+    return this.#parts.reader.repeatable(work)
+  }
+}
+
+/** Texts of finds differ without bound, so they are not kept prepared. */
+function unnamed(text: string): { readonly text: string; readonly name: string } {
+  return { text, name: '' }
+}
+
+/** The one connection that writes what can be thrown away: one transaction at a time in this process. */
+export class DerivedWriter {
+  readonly #session: Session
+  readonly #mutex = new Mutex()
+
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /** Runs work in a transaction; once more when it certainly did nothing, or may well be done twice. */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const { timeoutMs, name, host } = this.#session.address
+    return this.#mutex.run(async () => {
+      const startMs = performance.now()
+      for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
+        try {
+          return await transact(this.#session, begin(timeoutMs, false), work)
+        } catch (error) {
+          const isOver = performance.now() - startMs >= timeoutMs
+          // A change that was committed after all is not at its checkpoint any more, and is not done twice.
+          if (isOver || !(isConnectionLoss(error) || isWorthRepeating(error))) throw translated(error, name)
+        }
+        await host.sleep(delayMs * (0.5 + host.random()))
+      }
+    })
+  }
+}
+
+/** Read models as seen and changed by a transaction under way. */
+export function changesIn(runner: Runner, schema: string): ReadModelTransaction {
+  const checkpoints = sql.checkpointStatements(schema)
+  return {
+    checkpoint: (subscription) => readCheckpoint(runner, checkpoints, subscription),
+    documents: (shape, keys) => loadDocuments(runner, schema, shape, keys),
+    change: (change) => applyChange(runner, schema, change),
+  }
+}
+
+/** Creates what is missing. One at a time: `CREATE TABLE IF NOT EXISTS` alone fails when two do. */
+async function createReadModel(runner: Runner, schema: string, shape: ReadModelShape): Promise<void> {
+  const { create, createIndexes, columns, share } = sql.readModelStatements(schema, shape)
+  await runner.run(sql.checkpointStatements(schema).lockTables)
+  const held = await runner.run(columns)
+  if (held.length > 0) return refuseOtherColumns(held, shape)
+  await runner.run(create)
+  for (const text of createIndexes) await runner.run(text)
+  await runner.run(share)
+}
+
+/** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
+function refuseOtherColumns(rows: readonly Row[], shape: ReadModelShape): void {
+  const held = new Map(rows.map(([name, type]) => [String(name), String(type)]))
+  const declared = Object.entries(shape.columns)
+  const isSame =
+    held.size === declared.length + 2 &&
+    declared.every(([name, type]) => held.get(name) === sql.sqlTypes[type])
+  if (isSame) return
+  const readModel = `${shape.name}@${shape.version}`
+  throw new DaybookError(
+    'PROJECTION_CHANGED',
+    `the read model ${readModel} was made with other columns (${[...held.keys()].slice(2).join(', ') || 'none'})`,
+    { readModel, declared: Object.keys(shape.columns) },
+  )
+}
+
+async function applyChange(runner: Runner, schema: string, change: ReadModelChange): Promise<boolean> {
+  const { shape, subscription, fromPosition, checkpoint, upserts, deletes } = change
+  const columns = Object.keys(shape.columns).map((_column, index) =>
+    upserts.map((upsert) => upsert.columns[index] ?? null),
+  )
+  const [row] = await runner.run(sql.readModelStatements(schema, shape).change, [
+    subscription,
+    fromPosition,
+    ...checkpointCells(checkpoint),
+    textArray(deletes),
+    textArray(upserts.map(({ key }) => key)),
+    jsonArray(upserts.map(({ document }) => document)),
+    ...columns,
+  ])
+  return Number(row?.[0]) === 1
+}
+
+async function loadDocuments(
+  runner: Runner,
+  schema: string,
+  shape: ReadModelShape,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (keys.length === 0) return new Map()
+  const rows = await runner.run(sql.readModelStatements(schema, shape).load, [textArray(keys)])
+  return new Map(rows.map(([key, document]) => [String(key), String(document)]))
+}
+
+async function readCheckpoint(
+  runner: Runner,
+  checkpoints: sql.CheckpointStatements,
+  subscription: string,
+): Promise<Checkpoint | undefined> {
+  return checkpointFrom((await runner.run(checkpoints.read, [subscription]))[0])
+}
+
+function checkpointCells({ position, epoch, fingerprint, updatedAtMs }: Checkpoint): readonly ColumnValue[] {
+  return [position, epoch, fingerprint, updatedAtMs]
+}
+
+function checkpointFrom(row: Row | undefined): Checkpoint | undefined {
+  if (row === undefined) return undefined
+  const [position, epoch, fingerprint, updatedAtMs] = row
+  return {
+    position: Number(position),
+    epoch: Number(epoch),
+    fingerprint: String(fingerprint),
+    updatedAtMs: Number(updatedAtMs),
+  }
+}

@@ -1,0 +1,199 @@
+import type { KeyRecord, LogHead } from '../core/append-plan.ts'
+import type { LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
+import type { QueryItem } from '../core/query.ts'
+import type { EventRow, RowHashes } from '../core/row-hash.ts'
+import { textArray } from './arrays.ts'
+import type { Row, Runner, Session } from './connection.ts'
+import { translated } from './errors.ts'
+import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
+import { boundedByBytes, type LogStatements, pageBytes, type Statement } from './statements.ts'
+import { together } from './transaction.ts'
+
+/** More rows than this at a time are no faster. */
+const pageRows = 1_000
+/** How long the size of the largest event is taken for known, in ms. */
+const boundsKnownMs = 1_000
+
+/** What a reader reads with: connections of its own, or the transaction it is part of. */
+export interface ReaderParts {
+  readonly name: string
+  readonly sql: LogStatements
+  readonly readers?: readonly Session[]
+  readonly runner?: Runner
+}
+
+interface Bounds {
+  readonly head: number
+  readonly largestEventBytes: number
+}
+
+/** Reading a log: each page is one short statement, so that no read holds back the log, or the vacuum of the server. */
+export class PostgresReader implements LogReader {
+  readonly #parts: ReaderParts
+  #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
+  #boundsReadAtMs = Number.NEGATIVE_INFINITY
+  #nextReader = 0
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts
+  }
+
+  head(): Promise<LogHead> {
+    return this.#read((runner) => readHead(runner, this.#parts.sql, this.#bounds.head))
+  }
+
+  readHashes(afterPosition: number, limit: number): Promise<readonly RowHashes[]> {
+    return this.#read(async (runner) => {
+      const rows = await runner.run(this.#parts.sql.readHashes, [afterPosition, limit])
+      return rows.map(([leafHash, chainHash]) => ({
+        leafHash: bytesFromHex(leafHash ?? ''),
+        chainHash: bytesFromHex(chainHash ?? ''),
+      }))
+    })
+  }
+
+  findKey(key: string): Promise<KeyRecord | undefined> {
+    return this.#read(async (runner) => (await readKeys(runner, this.#parts.sql, [key])).get(key))
+  }
+
+  readStream(slice: StreamSlice): Promise<StreamPage> {
+    const { stream, direction, fromVersion, toVersion, types, limit } = slice
+    const { sql } = this.#parts
+    return this.#read(async (runner) => {
+      await this.#requireBounds(runner)
+      const statement = direction === 'forwards' ? sql.readStreamForwards : sql.readStreamBackwards
+      const most = Math.min(limit, pageRows)
+      const values = [stream, fromVersion, toVersion, textArrayOrNull(types), most]
+      return page(await runner.run(this.#bounded(statement, most), values), most)
+    })
+  }
+
+  readLog({ afterPosition, toPosition, items, limit }: LogSlice): Promise<LogPage> {
+    return this.#read(async (runner) => {
+      await this.#requireBounds(runner)
+      const most = Math.min(limit, pageRows)
+      // The head is asked for first: whatever is committed later lies beyond `end` and is left to the next page.
+      const [{ head }, pages] = await together([
+        this.#readBounds(runner),
+        together(
+          (items ?? [undefined]).map((item) =>
+            this.#readItem(runner, item, { afterPosition, toPosition, most }),
+          ),
+        ),
+      ])
+      const end = Math.min(toPosition, head)
+      const parts = pages.map(({ rows, isEnd }) => upTo(rows, isEnd, { after: afterPosition, end }))
+      return { ...merged(parts, afterPosition, limit), head }
+    })
+  }
+
+  async #readItem(
+    runner: Runner,
+    item: QueryItem | undefined,
+    { afterPosition, toPosition, most }: { afterPosition: number; toPosition: number; most: number },
+  ): Promise<StreamPage> {
+    const { sql } = this.#parts
+    const range = [afterPosition, toPosition]
+    if (item === undefined) {
+      return page(await runner.run(this.#bounded(sql.readLog, most), [...range, most]), most)
+    }
+    const names = [textArrayOrNull(item.types), textArrayOrNull(item.categories)]
+    const [firstTag, ...otherTags] = item.tags ?? []
+    if (firstTag === undefined) {
+      const statement = this.#bounded(sql.readByTypeAndCategory, most)
+      return page(await runner.run(statement, [...range, ...names, most]), most)
+    }
+    const values = [...range, ...names, firstTag, textArray(otherTags), most]
+    return page(await runner.run(this.#bounded(sql.readByTags, most), values), most)
+  }
+
+  /** A page is counted in bytes only where its events could be large: counting takes as long as reading. */
+  #bounded(statement: Statement, most: number): Statement {
+    const isSmall = this.#bounds.largestEventBytes * most <= pageBytes * 4
+    return isSmall ? statement : boundedByBytes(statement)
+  }
+
+  /** Knows of the largest event before a page is asked for; what is appended within a second cannot fill the memory. */
+  async #requireBounds(runner: Runner): Promise<void> {
+    if (performance.now() - this.#boundsReadAtMs > boundsKnownMs) await this.#readBounds(runner)
+  }
+
+  async #readBounds(runner: Runner): Promise<Bounds> {
+    const known = this.#bounds.head
+    const [row] = await runner.run(this.#parts.sql.readBounds, [known])
+    const [largestEventBytes, head] = row ?? []
+    if (head === null && known > 0) {
+      this.#bounds = { ...this.#bounds, head: 0 }
+      return this.#readBounds(runner)
+    }
+    this.#bounds = { head: Number(head ?? 0), largestEventBytes: Number(largestEventBytes ?? 0) }
+    this.#boundsReadAtMs = performance.now()
+    return this.#bounds
+  }
+
+  async #read<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+    const { readers = [], runner, name } = this.#parts
+    if (runner === undefined) {
+      const session = readers[this.#nextReader++ % readers.length]
+      return (session as Session).repeatable(work)
+    }
+    try {
+      return await work(runner)
+    } catch (error) {
+      throw translated(error, name)
+    }
+  }
+}
+
+interface Part {
+  readonly rows: readonly EventRow[]
+  readonly scannedTo: number
+}
+
+/** What of a page lies up to the end, which was read before it. */
+function upTo(
+  rows: readonly EventRow[],
+  isEnd: boolean,
+  { after, end }: { readonly after: number; readonly end: number },
+): Part {
+  const last = rows.at(-1)?.position ?? after
+  const scannedTo = isEnd || last > end ? Math.max(after, end) : last
+  return { rows: last > end ? rows.filter(({ position }) => position <= end) : rows, scannedTo }
+}
+
+/** Several items of a query in one order, each row once, up to where all items were scanned or the page is full. */
+function merged(parts: readonly Part[], after: number, limit: number): Part {
+  const scannedTo = Math.max(after, Math.min(...parts.map((part) => part.scannedTo)))
+  if (parts.length === 1) return { rows: (parts[0] as Part).rows, scannedTo }
+  const byPosition = new Map<number, EventRow>()
+  for (const { rows } of parts)
+    for (const row of rows) if (row.position <= scannedTo) byPosition.set(row.position, row)
+  const inOrder = [...byPosition.values()].sort((one, other) => one.position - other.position)
+  const rows = inOrder.slice(0, limit)
+  return { rows, scannedTo: rows.length < inOrder.length ? (rows.at(-1)?.position ?? after) : scannedTo }
+}
+
+/** The rows of one answer. It is the last page when neither the count nor the bytes cut it off. */
+function page(cells: readonly Row[], most: number): StreamPage {
+  const rows = cells.map(eventRow)
+  if (rows.length >= most) return { rows, isEnd: false }
+  let characters = 0
+  for (const { data, metadata } of rows) characters += data.length + metadata.length
+  // In UTF-8 a character takes up to three bytes; to ask once more than needed does no harm.
+  return { rows, isEnd: characters * 3 < pageBytes || rows.length === 0 }
+}
+
+function eventRow(cells: Row): EventRow {
+  return {
+    position: Number(cells[0]),
+    stream: cells[1] as string,
+    version: Number(cells[2]),
+    type: cells[3] as string,
+    schemaVersion: Number(cells[4]),
+    id: cells[5] as string,
+    data: cells[6] as string,
+    metadata: cells[7] as string,
+    tags: cells[8] as string,
+    recordedAtMs: Number(cells[9]),
+  }
+}

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto'
+
+/** Every SQL text of the log, by name. Read models have theirs in `read-model-statements.ts`; nothing else writes SQL. */
+
+/** A text, and the name it is prepared under: made of the text itself, so that one name never means two texts. */
+export interface Statement {
+  readonly text: string
+  readonly name: string
+}
+
+/** A statement to be prepared once per connection. */
+export function statement(text: string): Statement {
+  return { text, name: `daybook_${createHash('sha256').update(text).digest('hex').slice(0, 24)}` }
+}
+
+/** A name as an identifier of SQL, whatever it contains. */
+export function quoted(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+/** A text as a literal of SQL, for statements that take no parameters. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+export const commit = 'COMMIT'
+export const rollback = 'ROLLBACK'
+export const savepoint = 'SAVEPOINT daybook_append'
+export const releaseSavepoint = 'RELEASE SAVEPOINT daybook_append'
+export const rollbackToSavepoint = 'ROLLBACK TO SAVEPOINT daybook_append'
+
+/** Does nothing but write a record and commit it; see `flushing.ts`. */
+export const flush: Statement = statement("SELECT pg_logical_emit_message(true, 'daybook', '')")
+
+/** Names in byte order, times as numbers: what a book needs to know of the server it is on. */
+export const readServer: Statement = statement(`
+  SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+    current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('server_encoding'), pg_is_in_recovery(), current_setting('default_transaction_read_only'),
+    current_user, current_database(), current_setting('synchronous_standby_names')`)
+
+/** What a caller's own transaction must be: see `joined-log.ts`. */
+export const readTransaction: Statement = statement(
+  "SELECT current_setting('transaction_isolation'), current_setting('synchronous_commit')",
+)
+
+/**
+ * Begins a transaction of the log. READ COMMITTED, whatever the default: each statement after the lock must see what
+ * was committed before the lock was got. A client that vanishes in the middle is thrown out, so that its lock is free.
+ */
+export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
+  const durability = flushesAtCommit ? '' : 'SET LOCAL synchronous_commit = off;'
+  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${durability}
+    SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
+    SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
+}
+
+const eventColumns =
+  'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
+
+/** The statements of one book. */
+export interface LogStatements {
+  readonly lock: string
+  readonly readBook: Statement
+  readonly readHead: Statement
+  readonly readVersions: Statement
+  readonly readKeys: Statement
+  readonly readIds: Statement
+  readonly insertEvents: Statement
+  readonly insertKeys: Statement
+  readonly readHashes: Statement
+  readonly readBounds: Statement
+  readonly readStreamForwards: Statement
+  readonly readStreamBackwards: Statement
+  readonly readLog: Statement
+  readonly readByTypeAndCategory: Statement
+  readonly readByTags: Statement
+  readonly matchByTypeAndCategory: Statement
+  readonly matchByTags: Statement
+  readonly notify: Statement
+  readonly listen: string
+  readonly readSnapshot: Statement
+  readonly saveSnapshot: Statement
+  readonly clearSnapshots: Statement
+  readonly countSnapshots: Statement
+  readonly countTagFaults: Statement
+  readonly countIndexFaults: Statement
+}
+
+/** Texts for the book in a schema. */
+export function logStatements(schema: string): LogStatements {
+  const inSchema = (table: string): string => `${quoted(schema)}.${table}`
+  const [event, eventIndex, eventTag] = ['event', 'event_index', 'event_tag'].map(inSchema)
+  const channel = channelOf(schema)
+  const ofStream = `
+    SELECT ${qualified} FROM ${eventIndex} AS i JOIN ${event} AS e ON e.position = i.position
+    WHERE i.stream = $1 AND i.version BETWEEN $2 AND $3 AND ($4::text[] IS NULL OR e.type = ANY ($4))`
+  const byTypeAndCategory = `FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 AND ${matchesItem}`
+  const byTags = `
+    FROM ${eventTag} AS t JOIN ${event} AS e ON e.position = t.position
+    WHERE t.tag = $5 AND t.position > $1 AND t.position <= $2 AND ${matchesItem}
+      AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS other
+        WHERE NOT EXISTS (SELECT FROM ${eventTag} AS o WHERE o.tag = other COLLATE "C" AND o.position = t.position))`
+  return {
+    // A statement of its own: one that also read would see the log as it was before the lock was got.
+    lock: `SELECT pg_advisory_xact_lock(${lockKey(schema)})`,
+    readBook: statement(`SELECT book_id, epoch, home FROM ${inSchema('book')}`),
+    // The bound is a position known to exist: with a partitioned log it leaves out all older partitions.
+    readHead: statement(
+      `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
+    ),
+    readVersions: statement(`
+      SELECT s.stream, i.version FROM unnest($1::text[]) AS s (stream)
+      CROSS JOIN LATERAL (SELECT version FROM ${eventIndex} WHERE stream = s.stream COLLATE "C"
+        ORDER BY version DESC LIMIT 1) AS i`),
+    readKeys: statement(`
+      SELECT key, fingerprint, first_position, event_count FROM ${inSchema('idempotency_key')}
+      WHERE key = ANY ($1)`),
+    readIds: statement(`SELECT id FROM ${eventIndex} WHERE id = ANY ($1::uuid[])`),
+    insertEvents: statement(`
+      INSERT INTO ${event} (${eventColumns}, leaf_hash, chain_hash)
+      SELECT * FROM unnest($1::int8[], $2::text[], $3::int8[], $4::text[], $5::int8[], $6::uuid[], $7::json[],
+        $8::json[], $9::json[], $10::int8[], $11::bytea[], $12::bytea[])`),
+    insertKeys: statement(`
+      INSERT INTO ${inSchema('idempotency_key')} (key, fingerprint, first_position, event_count)
+      SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[])`),
+    readHashes: statement(`
+      SELECT encode(leaf_hash, 'hex'), encode(chain_hash, 'hex') FROM ${event}
+      WHERE position > $1 ORDER BY position LIMIT $2`),
+    readBounds: statement(`
+      SELECT largest_event_bytes, (SELECT position FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1)
+      FROM ${inSchema('book')}`),
+    readStreamForwards: statement(`${ofStream} ORDER BY i.version LIMIT $5`),
+    readStreamBackwards: statement(`${ofStream} ORDER BY i.version DESC LIMIT $5`),
+    readLog: statement(`
+      SELECT ${qualified} FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`),
+    readByTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
+    readByTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
+    matchByTypeAndCategory: statement(`SELECT e.position ${byTypeAndCategory} ORDER BY e.position LIMIT 1`),
+    matchByTags: statement(`SELECT t.position ${byTags} ORDER BY t.position LIMIT 1`),
+    notify: statement(
+      `SELECT set_config('synchronous_commit', 'off', true), pg_notify(${literal(channel)}, '')`,
+    ),
+    listen: `LISTEN ${quoted(channel)}`,
+    ...snapshotStatements(inSchema('snapshot')),
+    countTagFaults: statement(`
+      SELECT (SELECT count(*) FROM (SELECT tag COLLATE "C", position FROM ${event}, json_array_elements_text(tags) AS tag
+          EXCEPT SELECT tag, position FROM ${eventTag}) AS lacking),
+        (SELECT count(*) FROM (SELECT tag, position FROM ${eventTag}
+          EXCEPT SELECT tag COLLATE "C", position FROM ${event}, json_array_elements_text(tags) AS tag) AS extra)`),
+    countIndexFaults: statement(`
+      SELECT (SELECT count(*) FROM (SELECT stream, version, id, position FROM ${event}
+          EXCEPT SELECT stream, version, id, position FROM ${eventIndex}) AS lacking),
+        (SELECT count(*) FROM (SELECT stream, version, id, position FROM ${eventIndex}
+          EXCEPT SELECT stream, version, id, position FROM ${event}) AS extra)`),
+  }
+}
+
+const qualified: string = eventColumns.replaceAll(/(\w+)/g, 'e.$1')
+
+/** $3 types, $4 categories, or null. The category is what stands before the first hyphen. */
+const matchesItem = `
+    ($3::text[] IS NULL OR e.type = ANY ($3))
+    AND ($4::text[] IS NULL OR split_part(e.stream, '-', 1) = ANY ($4))`
+
+type SnapshotStatement = 'readSnapshot' | 'saveSnapshot' | 'clearSnapshots' | 'countSnapshots'
+
+function snapshotStatements(snapshot: string): Pick<LogStatements, SnapshotStatement> {
+  return {
+    readSnapshot: statement(`
+      SELECT fingerprint, version, position, event_id, state, checksum FROM ${snapshot}
+      WHERE stream = $1 AND fold = $2`),
+    saveSnapshot: statement(`
+      INSERT INTO ${snapshot} AS held (stream, fold, fingerprint, version, position, event_id, state, checksum)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+      ON CONFLICT (stream, fold) DO UPDATE SET
+        fingerprint = excluded.fingerprint, version = excluded.version, position = excluded.position,
+        event_id = excluded.event_id, state = excluded.state, checksum = excluded.checksum
+      WHERE excluded.fingerprint <> held.fingerprint OR excluded.version >= held.version`),
+    clearSnapshots: statement(`
+      WITH cleared AS (DELETE FROM ${snapshot} WHERE $1::text IS NULL OR fold = $1 RETURNING 1)
+      SELECT count(*) FROM cleared`),
+    countSnapshots: statement(`SELECT count(*) FROM ${snapshot}`),
+  }
+}
+
+/** A page ends with the row that reaches this many bytes of data and metadata. */
+export const pageBytes: number = 4 * 1_048_576
+
+const bounded = new Map<string, Statement>()
+
+/** The rows of a page up to the bound of bytes. */
+export function boundedByBytes({ text }: Statement): Statement {
+  const known = bounded.get(text)
+  if (known !== undefined) return known
+  const bytes = 'octet_length(data::text) + octet_length(metadata::text)'
+  const made = statement(`
+    SELECT ${eventColumns} FROM (
+      SELECT *, row_number() OVER () AS place, sum(${bytes}) OVER (ROWS UNBOUNDED PRECEDING) AS running
+      FROM (${text}) AS page) AS counted
+    WHERE running - (${bytes}) < ${pageBytes} ORDER BY place`)
+  bounded.set(text, made)
+  return made
+}
+
+/** One lock for each schema of a database; "dybk" in ASCII keeps it apart from locks of others. */
+function lockKey(schema: string): string {
+  return `(${0x6479626b}::bigint << 32) | (${literal(quoted(schema))}::regnamespace::oid::bigint)`
+}
+
+/** Channels are known by name in a whole database; a schema has at most 48 characters. */
+function channelOf(schema: string): string {
+  return `daybook ${schema}`
+}
