@@ -69,7 +69,8 @@ export function delegating(log: EventLog): EventLog {
     readLog: (slice) => log.readLog(slice),
     readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
     findKey: (key) => log.findKey(key),
-    append: (requests, inline) => log.append(requests, inline),
+    whenDurable: (position, id) => log.whenDurable(position, id),
+    append: (requests, inline, onCommitted) => log.append(requests, inline, onCommitted),
     within: (transaction) => log.within(transaction),
     onAppended: (listener) => log.onAppended(listener),
   }

@@ -49,6 +49,7 @@ function contested(store: Store, nth: number, rival: () => Promise<unknown>): St
         readLog: (slice) => log.readLog(slice),
         readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
         findKey: (key) => log.findKey(key),
+        whenDurable: (position, id) => log.whenDurable(position, id),
         within: (transaction) => log.within(transaction),
         onAppended: (listener) => log.onAppended(listener),
         append: (requests, inline) => log.append(requests, inline),

@@ -44,6 +44,7 @@ function contested(store: Store, rival: () => Promise<unknown>): Store {
         readLog: (slice) => log.readLog(slice),
         readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
         findKey: (key) => log.findKey(key),
+        whenDurable: (position, id) => log.whenDurable(position, id),
         within: (transaction) => log.within(transaction),
         onAppended: (listener) => log.onAppended(listener),
         append: async (requests, inline) => {
