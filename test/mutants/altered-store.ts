@@ -69,7 +69,7 @@ export function delegating(log: EventLog): EventLog {
     readLog: (slice) => log.readLog(slice),
     readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
     findKey: (key) => log.findKey(key),
-    whenDurable: (position, id) => log.whenDurable(position, id),
+    whenDurable: (position, proof) => log.whenDurable(position, proof),
     append: (requests, inline, onCommitted) => log.append(requests, inline, onCommitted),
     within: (transaction) => log.within(transaction),
     onAppended: (listener) => log.onAppended(listener),

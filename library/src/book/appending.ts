@@ -6,7 +6,7 @@ import {
   type StreamAppend,
 } from '../core/append-request.ts'
 import type { RecordedEvent } from '../core/event.ts'
-import type { LogReader } from '../core/ports/store.ts'
+import type { EventLog, LogReader } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { type BookContext, logFor } from './context.ts'
 
@@ -82,12 +82,15 @@ export async function repeated(log: LogReader, record: KeyRecord): Promise<Appen
 /** What a key led to before, if it was used; throws `IDEMPOTENCY_KEY_REUSED` when it was used with other content. */
 export async function findRepeat(
   context: BookContext,
-  log: LogReader,
+  log: EventLog,
   key: string | undefined,
   content: () => string,
 ): Promise<Appended | undefined> {
   const record = key === undefined ? undefined : await log.findKey(key)
   if (record === undefined) return undefined
   if (record.fingerprint !== context.preparation.fingerprint(content())) throw keyReused(record)
-  return repeated(log, record)
+  const first = await repeated(log, record)
+  const last = first.events.at(-1)
+  if (last !== undefined) await log.whenDurable(last.position, last.id)
+  return first
 }

@@ -4,7 +4,7 @@ import { DaybookError, isConflict } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze, type Fold } from '../core/fold.ts'
 import { encodeLegalData } from '../core/legal-data.ts'
-import type { LogReader } from '../core/ports/store.ts'
+import type { EventLog } from '../core/ports/store.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
 import type { EventRow } from '../core/row-hash.ts'
 import { type BookAppendOptions, findRepeat, submit } from './appending.ts'
@@ -64,7 +64,7 @@ export function decide(
 /** A command whose outcome must not differ from that of the first use of its key, if there was one. */
 export async function earlierOutcome(
   parts: CommandParts,
-  log: LogReader,
+  log: EventLog,
   command: AnyCommand,
   options: ExecuteOptions,
 ): Promise<AnyOutcome | undefined> {
@@ -87,7 +87,7 @@ export interface RepeatSubject {
 /** The first outcome of a key: its events, and the state as it was right after them. */
 export async function earlierOf(
   parts: CommandParts,
-  log: LogReader,
+  log: EventLog,
   { fold, stream, content }: RepeatSubject,
   options: ExecuteOptions,
 ): Promise<AnyOutcome | undefined> {

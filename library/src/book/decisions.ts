@@ -4,7 +4,7 @@ import { isConflict } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { deepFreeze } from '../core/fold.ts'
 import { encodeLegalData } from '../core/legal-data.ts'
-import type { LogReader } from '../core/ports/store.ts'
+import type { EventLog } from '../core/ports/store.ts'
 import { matchesQuery } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { isRefusal, type Refusal } from '../core/refusal.ts'
@@ -63,13 +63,14 @@ export async function executeDecision(
 
 async function readAll(
   parts: CommandParts,
-  log: LogReader,
+  log: EventLog,
   refs: ReadonlyMap<string, ReadRef>,
   transaction: unknown,
   atPosition?: number,
 ): Promise<Reads> {
   // A boundary is read up to a head taken before anything else, so that what comes meanwhile counts as unread.
-  const head = atPosition ?? (await log.head()).position
+  const { position, chainHash } = await log.head()
+  const head = atPosition ?? position
   const reads = new Map<string, Read>()
   for (const [name, ref] of refs) {
     if (ref.kind === 'boundary') {
@@ -78,11 +79,14 @@ async function readAll(
       continue
     }
     const isNow = transaction === undefined && atPosition === undefined
-    const { state, version, position } = isNow
+    const loaded = isNow
       ? await parts.loader.load(ref.fold, ref.stream)
       : await parts.loader.loadAsOf(log, ref.fold, ref.stream, { atPosition })
-    reads.set(name, { ref, state, version, position })
+    const { state, version } = loaded
+    reads.set(name, { ref, state, version, position: loaded.position })
   }
+  // What is decided must not rest on events that a crash can take back.
+  if (position > 0) await log.whenDurable(position, chainHash)
   return reads
 }
 
@@ -125,7 +129,7 @@ function inOrderOf(writes: readonly Write[], request: AppendRequest): AppendRequ
 
 async function earlierDecision(
   parts: CommandParts,
-  log: LogReader,
+  log: EventLog,
   refs: ReadonlyMap<string, ReadRef>,
   content: () => string,
   options: ExecuteOptions,

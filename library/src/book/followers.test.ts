@@ -147,7 +147,7 @@ function interrupted(store: Store, planned: (() => Promise<unknown>)[]): Store {
         },
         readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
         findKey: (key) => log.findKey(key),
-        whenDurable: (position, id) => log.whenDurable(position, id),
+        whenDurable: (position, proof) => log.whenDurable(position, proof),
         within: (transaction) => log.within(transaction),
         onAppended: (listener) => log.onAppended(listener),
         append: (requests, inline) => log.append(requests, inline),

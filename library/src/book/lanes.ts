@@ -170,7 +170,7 @@ export class Lanes {
       if (decided.kind !== 'append') continue
       const outcome = outcomes[next++] as AppendOutcome
       if (outcome.kind !== 'appended') {
-        this.#keep(stream, waiting, loaded)
+        if (loaded !== base) this.#keep(stream, waiting, loaded)
         return this.#decideAgain(waiting, outcome, rest)
       }
       try {

@@ -55,7 +55,10 @@ export class StateLoader {
     this.#context = context
   }
 
-  /** The state of a stream now. Always reads what was appended since the state it starts from. */
+  /**
+   * The state of a stream now. Always reads what was appended since the state it starts from, and waits until that is
+   * durable: what is decided on it must not rest on events that a crash can take back.
+   */
   async load(fold: Fold, stream: string): Promise<Loaded> {
     const key = this.#keyOf(fold, stream)
     const kept = this.#kept.get(key)
@@ -64,6 +67,7 @@ export class StateLoader {
       kept === undefined
         ? await this.#loadFromSnapshot(fold, stream)
         : await replay(log, fold, stream, kept, undefined)
+    if (loaded.version > 0) await log.whenDurable(loaded.position, loaded.lastEventId)
     this.keep(fold, stream, loaded)
     return loaded
   }

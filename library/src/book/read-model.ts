@@ -127,7 +127,8 @@ async function reach(
   const startMs = performance.now()
   for (;;) {
     const { position: reached } = await open.projecting.checkpoint()
-    if (reached >= position) return
+    // An answer may be acted on in the world outside, so it must not rest on what a crash can take back.
+    if (reached >= position) return context.store.log.whenDurable(reached)
     const isStopped = open.follower.state === 'stopped'
     if (isStopped || performance.now() - startMs >= limitMs) {
       const why = isStopped

@@ -78,12 +78,12 @@ export class PostgresLog extends PostgresReader implements EventLog {
     return this.#parts.notifier.listen(listener)
   }
 
-  async whenDurable(position: number, id?: string): Promise<void> {
-    if (position <= this.#durablePosition || this.#parts.flush !== 'outside-lock') return
+  async whenDurable(position: number, proof?: string | Uint8Array): Promise<void> {
+    if (position <= this.#durablePosition || this.#parts.flush === 'never') return
     try {
       const ready = await this.#parts.flusher.ready()
-      // An event read before the connection was made may have been lost with the server; it must be there after.
-      if (id !== undefined && !(await this.#isHere([id]))) throw this.#gone(position)
+      // What was read before this connection was made may have been lost with the server since.
+      if (proof !== undefined && !(await this.#isStill(position, proof))) throw gone(position)
       await this.#parts.flusher.flush(ready)
       this.#durablePosition = Math.max(this.#durablePosition, position)
     } catch (error) {
@@ -207,15 +207,16 @@ export class PostgresLog extends PostgresReader implements EventLog {
     }
   }
 
-  async #isHere(ids: readonly string[]): Promise<boolean> {
+  async #isStill(position: number, proof: string | Uint8Array): Promise<boolean> {
     const [reader] = this.#parts.readers
-    const rows = await reader?.run(this.#parts.sql.readIds, [uuidArray(ids)])
-    return rows?.length === ids.length
+    const [row] = (await reader?.run(this.#parts.sql.readProof, [position])) ?? []
+    const [id, chainHash] = row ?? []
+    return typeof proof === 'string' ? id === proof : chainHash === Buffer.from(proof).toString('hex')
   }
+}
 
-  #gone(position: number): unknown {
-    return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
-  }
+function gone(position: number): ConnectionLost {
+  return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
 }
 
 /** A plan that the server has committed, and the connection that makes it durable; none when the commit did. */

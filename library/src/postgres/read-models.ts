@@ -11,6 +11,7 @@ import type {
 } from '../core/ports/read-models.ts'
 import { jsonArray, textArray } from './arrays.ts'
 import type { Row, Runner, Session } from './connection.ts'
+import type { PostgresConnection } from './driver.ts'
 import { isConnectionLoss, isWorthRepeating, translated } from './errors.ts'
 import * as sql from './read-model-statements.ts'
 import { begin } from './statements.ts'
@@ -32,6 +33,7 @@ export interface ReadModelParts {
 export class PostgresReadModels implements ReadModelStore {
   readonly #parts: ReadModelParts
   readonly #checkpoints: sql.CheckpointStatements
+  readonly #begunOn = new Map<string, PostgresConnection>()
 
   constructor(parts: ReadModelParts) {
     this.#parts = parts
@@ -51,8 +53,16 @@ export class PostgresReadModels implements ReadModelStore {
     )
   }
 
-  checkpoint(subscription: string): Promise<Checkpoint | undefined> {
-    return this.#read((runner) => readCheckpoint(runner, this.#checkpoints, subscription))
+  /**
+   * What is read from here on is folded and written by `change`, on the connection that is open now: when a crash of
+   * the server ends it, the events that were read may be lost, and the change with them.
+   */
+  async checkpoint(subscription: string): Promise<Checkpoint | undefined> {
+    const { derived } = this.#parts
+    return this.#read(async (runner) => {
+      this.#begunOn.set(subscription, await derived.connected())
+      return readCheckpoint(runner, this.#checkpoints, subscription)
+    })
   }
 
   checkpoints(): Promise<readonly { readonly subscription: string; readonly checkpoint: Checkpoint }[]> {
@@ -69,8 +79,9 @@ export class PostgresReadModels implements ReadModelStore {
   }
 
   change(change: ReadModelChange): Promise<boolean> {
-    return this.#parts.derived.transaction((transaction) =>
-      applyChange(transaction, this.#parts.schema, change),
+    return this.#parts.derived.transaction(
+      (transaction) => applyChange(transaction, this.#parts.schema, change),
+      this.#begunOn.get(change.subscription),
     )
   }
 
@@ -124,18 +135,28 @@ export class DerivedWriter {
     this.#session = session
   }
 
-  /** Runs work in a transaction; once more when it certainly did nothing, or may well be done twice. */
-  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  connected(): Promise<PostgresConnection> {
+    return this.#session.connected()
+  }
+
+  /**
+   * Runs work in a transaction; again when it certainly did nothing, or may well be done twice. Throws coded errors.
+   *
+   * @param begunOn the connection on which what the work writes was begun: it runs on no other
+   */
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    begunOn?: PostgresConnection,
+  ): Promise<Result> {
     const { timeoutMs, name, host } = this.#session.address
     return this.#mutex.run(async () => {
       const startMs = performance.now()
       for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
         try {
-          return await transact(this.#session, begin(timeoutMs, false), work)
+          return await transact(this.#session, begin(timeoutMs, false), work, begunOn)
         } catch (error) {
-          const isOver = performance.now() - startMs >= timeoutMs
-          // A change that was committed after all is not at its checkpoint any more, and is not done twice.
-          if (isOver || !(isConnectionLoss(error) || isWorthRepeating(error))) throw translated(error, name)
+          const isHarmless = isWorthRepeating(error) || (begunOn === undefined && isConnectionLoss(error))
+          if (!isHarmless || performance.now() - startMs >= timeoutMs) throw translated(error, name)
         }
         await host.sleep(delayMs * (0.5 + host.random()))
       }

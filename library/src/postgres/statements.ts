@@ -63,6 +63,7 @@ export interface LogStatements {
   readonly lock: string
   readonly readBook: Statement
   readonly readHead: Statement
+  readonly readProof: Statement
   readonly readVersions: Statement
   readonly readKeys: Statement
   readonly readIds: Statement
@@ -109,6 +110,7 @@ export function logStatements(schema: string): LogStatements {
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
+    readProof: statement(`SELECT id, encode(chain_hash, 'hex') FROM ${event} WHERE position = $1`),
     readVersions: statement(`
       SELECT s.stream, i.version FROM unnest($1::text[]) AS s (stream)
       CROSS JOIN LATERAL (SELECT version FROM ${eventIndex} WHERE stream = s.stream COLLATE "C"

@@ -71,13 +71,21 @@ export async function together<Pending extends readonly unknown[] | []>(
   return Promise.all(pending)
 }
 
-/** Runs work in a transaction of a session that nobody else uses meanwhile. Throws the errors of the server as they are. */
+/**
+ * Runs work in a transaction of a session that nobody else uses meanwhile. Throws the errors of the server as they are.
+ *
+ * @param begunOn the connection it must be; `ConnectionLost` when that one is gone
+ */
 export async function transact<Result>(
   session: Session,
   begin: string,
   work: (transaction: Transaction) => Promise<Result>,
+  begunOn?: PostgresConnection,
 ): Promise<Result> {
-  const transaction = new Transaction(session, await session.connected())
+  const client = await session.connected()
+  if (begunOn !== undefined && begunOn !== client)
+    throw new ConnectionLost(new Error('it was made anew since'))
+  const transaction = new Transaction(session, client)
   try {
     const [, result] = await together([transaction.run(begin), work(transaction)])
     await transaction.commit()

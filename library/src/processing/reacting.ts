@@ -55,6 +55,9 @@ export class Reacting implements FollowerWork {
       items: definition.items,
       limit: 100,
     })
+    const last = page.rows.at(-1)
+    // An effect cannot be taken back, so its cause must not be lost in a crash.
+    if (last !== undefined) await log.whenDurable(last.position, last.id)
     for (const row of page.rows) {
       if (signal.aborted) return true
       await this.#react(row, signal)

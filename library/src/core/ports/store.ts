@@ -73,9 +73,10 @@ export interface EventLog extends LogReader {
    * a few milliseconds before it is on the disk: whoever acts on the world outside of this database asks first.
    * Rejects when that cannot be said, so that the event must be read again.
    *
-   * @param id of the event at the position, when it was read and not acknowledged: it is looked up again
+   * @param proof the id of the event at the position, or its chain hash: makes sure that it is still the event that was
+   * read. Without one the position must be one that was acknowledged, or nothing but a lower bound.
    */
-  whenDurable(position: number, id?: string): Promise<void>
+  whenDurable(position: number, proof?: string | Uint8Array): Promise<void>
   /** The log as seen, and written to, from inside the caller's own open transaction. Throws `TRANSACTION_INVALID`, `UNSUPPORTED`. */
   within(transaction: unknown): EventLog
   /** Calls back, after commit, when there may be new events: a hint, never a promise. Must not throw. Returns how to stop. */
