@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly environment?: { readonly [name: string]: string }
   /** An existing folder in which the server's folder is made; default the system's temporary folder. */
   readonly parentFolder?: string
+  /** In a process group of its own, so that Ctrl-C is left to whoever started it. */
+  readonly isDetached?: boolean
   /** Keep the data folder when stopped. */
   readonly keep?: boolean
 }
@@ -78,6 +80,12 @@ export class PostgresServer {
     return this.#process?.pid
   }
 
+  /** The processes that serve it: the one that listens first, then those it started. Empty while stopped. */
+  processIds(): readonly number[] {
+    const { processId } = this
+    return processId === undefined ? [] : [processId, ...childrenOf(processId)]
+  }
+
   /** Makes the cluster's files: UTF-8, names ordered by bytes, passwords checked. */
   initialise(): void {
     const passwordFile = join(this.#folder, 'password')
@@ -108,6 +116,7 @@ export class PostgresServer {
     const server = spawn(this.#program('postgres'), ['-D', this.dataFolder, ...flags], {
       ...this.#identity(),
       stdio: ['ignore', 'ignore', 'pipe'],
+      detached: this.#options.isDetached ?? false,
     })
     this.#process = server
     let words = ''
@@ -194,19 +203,36 @@ function statusIn(pidFile: string): string {
 
 /** Kills the server and the processes it started, as a crash of the machine would. */
 function killTree(server: ChildProcess, dataFolder: string): void {
-  const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(server.pid)], { encoding: 'utf8' })
-  server.kill('SIGKILL')
-  for (const pid of (children.stdout ?? '')
-    .split('\n')
-    .map(Number)
-    .filter((number) => number > 1)) {
+  // Stopped, it starts no others. None of its processes may be left: the next server would recover what they still write.
+  server.kill('SIGSTOP')
+  const children = childrenOf(server.pid ?? 0)
+  for (const pid of children) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch {
       // It ended by itself.
     }
   }
+  server.kill('SIGKILL')
+  while (runningOf(children).length > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
   rmSync(join(dataFolder, 'postmaster.pid'), { force: true })
+}
+
+function childrenOf(parent: number): number[] {
+  return listed(['-o', 'pid=,stat=', '--ppid', String(parent)])
+}
+
+function runningOf(pids: readonly number[]): number[] {
+  return pids.length === 0 ? [] : listed(['-o', 'pid=,stat=', '-p', pids.join(',')])
+}
+
+/** The processes that `ps` lists, without those that are dead and only not buried yet. */
+function listed(parameters: readonly string[]): number[] {
+  const lines = (spawnSync('ps', parameters, { encoding: 'utf8' }).stdout ?? '').split('\n')
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, state]) => state !== undefined && !state.startsWith('Z'))
+    .map(([pid]) => Number(pid))
 }
 
 function freePort(): Promise<number> {
