@@ -162,7 +162,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       inspect: () => inspect(reader, { name, schema, sql }),
       close: async () => {
         notifier?.close()
-        await log.settled()
+        await log.close()
         await closeAll(sessions)
       },
     }

@@ -39,6 +39,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   readonly #parts: PostgresLogParts
   readonly #hasher: RowHasher
   readonly #turns = new Mutex()
+  readonly #underWay = new Set<Promise<unknown>>()
+  #isClosing = false
   /** A position that the log is known to have: the search for its end begins there. */
   #knownPosition = 0
   /** Everything up to here is known to be durable. */
@@ -50,10 +52,26 @@ export class PostgresLog extends PostgresReader implements EventLog {
     this.#hasher = new RowHasher(parts.host.sha256)
   }
 
-  async append(
+  append(
     requests: readonly AppendRequest[],
     inline?: InlineStep,
     onCommitted?: () => void,
+  ): Promise<readonly AppendOutcome[]> {
+    if (this.#isClosing)
+      return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.#parts.name} is closed`))
+    const appending = this.#append(requests, inline, onCommitted)
+    const ended = appending.then(
+      () => this.#underWay.delete(ended),
+      () => this.#underWay.delete(ended),
+    )
+    this.#underWay.add(ended)
+    return appending
+  }
+
+  async #append(
+    requests: readonly AppendRequest[],
+    inline: InlineStep | undefined,
+    onCommitted: (() => void) | undefined,
   ): Promise<readonly AppendOutcome[]> {
     const deadlineMs = performance.now() + this.#parts.timeoutMs
     try {
@@ -91,9 +109,10 @@ export class PostgresLog extends PostgresReader implements EventLog {
     }
   }
 
-  /** Resolves when the appends under way have let go of the lock. */
-  settled(): Promise<void> {
-    return this.#turns.run(async () => undefined)
+  /** Accepts no more appends, and resolves when those under way are answered. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
   }
 
   /** Commits the batch once; again when it is certain that nothing was written. */
