@@ -12,6 +12,7 @@ import { ConnectionLost, isConnectionLoss, isOvertaken, isWorthRepeating, transl
 import { heldFacts, insertPlan } from './facts.ts'
 import type { Flusher } from './flushing.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
+import { namingHolder } from './lock-holders.ts'
 import type { Notifier } from './notifying.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
@@ -84,7 +85,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
         }
       }
     } catch (error) {
-      throw translated(error, this.#parts.name)
+      const { name, schema, readers } = this.#parts
+      throw await namingHolder(translated(error, name), readers[0], schema)
     }
   }
 
