@@ -105,7 +105,7 @@ export const errorRegistry = {
   },
   STORE_BUSY: {
     meaning: 'Another process or transaction held the write lock longer than the lock time-out.',
-    hint: 'Find the transaction that is left open, or raise lockTimeoutMs. Nothing was written.',
+    hint: 'Find the transaction that is left open (`daybook doctor` names it on PostgreSQL), or raise lockTimeoutMs or timeoutMs. Nothing was written.',
   },
   STORE_FULL: {
     meaning: 'The disk or the database has no room left; the append was refused and nothing was written.',
@@ -116,20 +116,21 @@ export const errorRegistry = {
     hint: 'Treat the append as not acknowledged: repeat it with the same idempotency key. Check the disk and its logs.',
   },
   STORE_READ_ONLY: {
-    meaning: 'The database file or its folder cannot be written.',
-    hint: 'Give the process write permission on the file and its folder; reading alone (readOnly: true) needs it on the folder, for the -shm file.',
+    meaning:
+      'The database cannot be written: a file or folder without permission, a server that is a replica or set to be read-only.',
+    hint: 'A file: give the process write permission on it and its folder, which reading needs too, for the -shm file. A server: connect to the primary. To read alone, open with readOnly: true.',
   },
   STORE_CANNOT_OPEN: {
     meaning: 'The database could not be opened or created.',
-    hint: 'Check that the folder exists and that the process may read and write it.',
+    hint: 'A file: check that its folder exists and that the process may read and write it. A server: check the name of the database, create it if there is none, with the encoding UTF8.',
   },
   STORE_CORRUPT: {
-    meaning: 'The database file is damaged, or could not be read.',
-    hint: 'Check the disk and its logs first: a failed read looks the same. If it stays, keep a copy of the file and restore the newest backup that verifies.',
+    meaning: 'The database is damaged, or could not be read.',
+    hint: 'Check the disk and its logs first: a failed read looks the same. If it stays, keep a copy of the file or of the data folder, and restore the newest backup that verifies.',
   },
   STORE_FOREIGN: {
     meaning: 'The file or database holds something other than a Daybook book.',
-    hint: 'Check the path; to begin a new book, name a file that does not exist.',
+    hint: 'Check the path, or the database and its schema. To begin a new book, name a file that does not exist, or a schema without tables (?schema=bank in the address).',
   },
   STORE_NEWER: {
     meaning: 'The book was written by a newer version of Daybook, whose schema this version does not know.',
@@ -142,6 +143,20 @@ export const errorRegistry = {
   STORE_TOO_OLD: {
     meaning: 'The database engine is older than the oldest version known to be safe.',
     hint: 'Upgrade to the version named in the message.',
+  },
+  STORE_ALTERED: {
+    meaning:
+      'A table, index, constraint or trigger of the book is missing or switched off: somebody changed the schema by hand.',
+    hint: 'Put back what the message names, as `daybook migrate --print` on an empty database shows it, and run `daybook doctor` again.',
+  },
+  STORE_UNPROTECTED: {
+    meaning: 'The user that opens the book could switch off what keeps recorded events from being changed.',
+    hint: 'Fine for trying out. In production let the application be a login that is granted <schema>_writer: `daybook migrate --roles` makes that role.',
+  },
+  STORE_HELD_UP: {
+    meaning:
+      'Something keeps appends waiting, or the database from cleaning up: a transaction that is left open, say.',
+    hint: 'End what the message names where it runs, or on the server: SELECT pg_terminate_backend(pid).',
   },
   STORE_ACCESS_DENIED: {
     meaning: 'The database server does not accept the user, or the user may not do this.',

@@ -7,7 +7,7 @@ import type {
   PostgresQuery,
   PostgresSettings,
 } from './driver.ts'
-import { ConnectionLost, isConnectionLoss, isServerError, translated } from './errors.ts'
+import { ConnectionLost, connectionFailure, isConnectionLoss, isServerError, translated } from './errors.ts'
 import type { Statement } from './statements.ts'
 
 /** A row, in the order of the statement's columns: everything comes as text, and is read where it is used. */
@@ -158,7 +158,7 @@ export class Session implements Runner {
       return client
     } catch (error) {
       this.drop(client)
-      throw isServerError(error) || error instanceof DaybookError ? error : new ConnectionLost(error)
+      throw connectionFailure(error, client, this.address.name)
     }
   }
 }

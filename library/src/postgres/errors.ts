@@ -5,6 +5,7 @@ interface ServerError extends Error {
   readonly code: string
   readonly severity: string
   readonly constraint?: string
+  readonly table?: string
 }
 
 const codes: { readonly [state: string]: readonly [ErrorCode, string] } = {
@@ -55,14 +56,51 @@ export function translated(error: unknown, name: string): unknown {
     return new DaybookError(code, `${name}: ${problem}`, { store: name, sqlState }, error)
   }
   if (isConnectionLoss(error)) {
+    const reason = reasonOf(error)
     return new DaybookError(
       'STORE_UNREACHABLE',
-      `${name}: the server cannot be reached, or the connection was lost`,
-      { store: name },
+      `${name}: ${reasons[reason] ?? 'the server cannot be reached, or the connection was lost'}`,
+      { store: name, ...(reason === '' ? {} : { reason }) },
       error,
     )
   }
   return error
+}
+
+/** What the operating system says of a connection, in words. */
+const reasons: { readonly [code: string]: string } = {
+  ECONNREFUSED: 'no server listens at that address',
+  ENOTFOUND: 'there is no host of that name',
+  EAI_AGAIN: 'the name of the host cannot be looked up at the moment',
+  ENOENT: 'there is no socket of a server in that folder',
+  ETIMEDOUT: 'the server does not answer',
+  EHOSTUNREACH: 'the network does not reach the host',
+  ECONNRESET: 'the server, or something in between, broke off the connection',
+}
+
+/** The operating system's code for what ended a connection, or nothing. */
+function reasonOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'string') return at.code
+  }
+  return ''
+}
+
+/**
+ * What a failed attempt to connect means. A server that asks for a password where the driver has none is refused by the
+ * driver itself; only by its words, or by where it stands in the conversation, does that differ from a lost connection.
+ */
+export function connectionFailure(error: unknown, client: object, name: string): unknown {
+  if (isServerError(error) || error instanceof DaybookError) return error
+  const hasNoPassword = 'password' in client && (client.password ?? '') === ''
+  const isAsked = 'saslSession' in client && (client.saslSession ?? null) !== null
+  if (!hasNoPassword || !isAsked) return new ConnectionLost(error)
+  return new DaybookError(
+    'STORE_ACCESS_DENIED',
+    `${name}: the server asks for a password, and none was given`,
+    { store: name },
+    error,
+  )
 }
 
 /** True when the server answered, and its answer was an error. */
@@ -94,14 +132,21 @@ export function isWorthRepeating(error: unknown): boolean {
   return isServerError(error) && ['40001', '40P01'].includes(error.code)
 }
 
-/** True for a row that somebody else wrote who did not take the lock. */
+/** True for a row that somebody else wrote who did not take the lock. Partitions have keys of their own: `event_1_pkey`. */
 export function isOvertaken(error: unknown): boolean {
-  return (
-    isServerError(error) &&
-    ['event_pkey', 'event_index_pkey', 'event_index_id_key', 'idempotency_key_pkey'].includes(
-      error.constraint ?? '',
-    )
-  )
+  const keys = /^(event(_[0-9]+)?_pkey|event_index_pkey|event_index_id_key|idempotency_key_pkey)$/
+  return isServerError(error) && keys.test(error.constraint ?? '')
+}
+
+/** True when a lock was not to be had within the time given for it. */
+export function isLockTimeout(error: unknown): boolean {
+  return isServerError(error) && error.code === '55P03'
+}
+
+/** True when there is no partition for an event, or when it lies beyond the first one of a log that is to be divided. */
+export function isOutOfPartitions(error: unknown): boolean {
+  if (!isServerError(error) || error.code !== '23514') return false
+  return error.constraint === 'event_bound' || (error.table === 'event' && error.constraint === undefined)
 }
 
 /** What `pg` threw that no server said: a socket's error, a time-out, a connection that ended. */

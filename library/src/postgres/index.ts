@@ -9,6 +9,7 @@ import { Flusher } from './flushing.ts'
 import { inspect } from './inspect.ts'
 import { PostgresLog } from './log.ts'
 import { migrate, readIdentity } from './migrate.ts'
+import { migrationsOf, type PostgresMigrations } from './migrating.ts'
 import { Notifier } from './notifying.ts'
 import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
 import { DerivedWriter, PostgresReadModels } from './read-models.ts'
@@ -21,7 +22,9 @@ export type { MigrationReport } from './migrate.ts'
 export {
   type MigrateOptions,
   migratePostgres,
+  type PostgresMigrations,
   pendingPostgresMigrations,
+  pendingPostgresMigrationText,
   postgresMigrationText,
 } from './migrating.ts'
 
@@ -53,6 +56,13 @@ export interface PostgresOptions {
   readonly listen?: string | PostgresSettings | false
 }
 
+/** A book on PostgreSQL described, not yet opened. */
+export interface PostgresStore extends Store {
+  readOnly(): PostgresStore
+  /** Brings its schema up to date, as `daybook migrate` does. */
+  readonly migrations: PostgresMigrations
+}
+
 interface Opening {
   readonly name: string
   readonly schema: string
@@ -70,7 +80,10 @@ interface Opening {
  * @param connection an address (`postgres://user:password@host/database`) or settings as `pg` takes them
  * @throws DaybookError `ILLEGAL_ARGUMENT`, `STORE_UNSAFE`; opening throws `STORE_*`, `DRIVER_MISSING`
  */
-export function postgres(connection: string | PostgresSettings, options: PostgresOptions = {}): Store {
+export function postgres(
+  connection: string | PostgresSettings,
+  options: PostgresOptions = {},
+): PostgresStore {
   const schema = legalSchema(options.schema ?? 'daybook')
   const settings = settingsFrom('connection', connection)
   const name = `postgres:${placeOf(settings)}/${schema}`
@@ -106,7 +119,12 @@ export function postgres(connection: string | PostgresSettings, options: Postgre
     flush,
     options,
   }
-  return { name, open: (host) => open(opening, host) }
+  return {
+    name,
+    open: (host) => open(opening, host),
+    readOnly: () => postgres(connection, { ...options, readOnly: true }),
+    migrations: migrationsOf(settings, options),
+  }
 }
 
 /** The connections of one opened store. */

@@ -28,6 +28,8 @@ export interface MigrationWishes {
 
 /** What a migration did. */
 export interface MigrationReport {
+  /** True when there was no book before. */
+  readonly isNew: boolean
   /** Names of the files applied now. */
   readonly applied: readonly string[]
   /** Number of the newest file applied. */
@@ -82,22 +84,29 @@ export async function migrate(
       if (wishes.roles === true) await transaction.run(sql.createRoles)
       if (!state.isBook || pending.length > 0 || wishes.roles === true) await transaction.run(sql.grant)
       const schemaVersion = Math.max(state.version, known.at(-1)?.number ?? 0)
-      return { applied: pending.map(({ name: file }) => file), schemaVersion }
+      return { isNew: !state.isBook, applied: pending.map(({ name: file }) => file), schemaVersion }
     })
   } catch (error) {
     throw translated(error, name)
   }
 }
 
-/** The names of the migrations that a schema lacks. Changes nothing. Throws `STORE_FOREIGN`, `STORE_NEWER`. */
+/** What a schema lacks. */
+export interface PendingMigrations {
+  /** False when there is no book yet. */
+  readonly isBook: boolean
+  readonly files: readonly Migration[]
+}
+
+/** The migrations that a schema lacks. Changes nothing. Throws `STORE_FOREIGN`, `STORE_NEWER`. */
 export async function pendingMigrations(
   runner: Runner,
   schema: string,
   name: string,
-): Promise<readonly Migration[]> {
+): Promise<PendingMigrations> {
   const state = await readState(runner, migrationStatements(schema), name)
   refuseNewer(state, name)
-  return migrations().filter(({ number }) => number > state.version)
+  return { isBook: state.isBook, files: migrations().filter(({ number }) => number > state.version) }
 }
 
 interface SchemaState {
@@ -156,7 +165,8 @@ async function settleHome(
   await requireHome(runner, sql, name)
 }
 
-async function requireHome(runner: Runner, sql: MigrationStatements, name: string): Promise<void> {
+/** Throws `STORE_RESTORED` for a book that is not where it was written. */
+export async function requireHome(runner: Runner, sql: MigrationStatements, name: string): Promise<void> {
   const [row] = await runner.run(sql.readHome)
   const [home, actual] = row ?? []
   if (home === actual) return
@@ -177,13 +187,13 @@ export async function readIdentity(
     isReplica,
   }: { readonly schema: string; readonly name: string; readonly isReplica: boolean },
 ): Promise<BookIdentity> {
-  const pending = await pendingMigrations(runner, schema, name)
-  if (pending.length > 0) {
-    throw new DaybookError(
-      'STORE_NOT_MIGRATED',
-      `${name}: the schema "${schema}" lacks ${pending.map(({ name: file }) => file).join(', ')}`,
-      { store: name, schema, pending: pending.map(({ name: file }) => file) },
-    )
+  const { isBook, files } = await pendingMigrations(runner, schema, name)
+  if (files.length > 0) {
+    const pending = files.map(({ name: file }) => file)
+    const problem = isBook
+      ? `the schema "${schema}" lacks ${pending.join(', ')}`
+      : `there is no book in the schema "${schema}"`
+    throw new DaybookError('STORE_NOT_MIGRATED', `${name}: ${problem}`, { store: name, schema, pending })
   }
   // A replica has the identifiers of what it replicates.
   if (!isReplica) await requireHome(runner, migrationStatements(schema), name)

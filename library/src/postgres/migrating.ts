@@ -2,8 +2,16 @@ import { integerWithin } from '../core/limits.ts'
 import { nodeHost } from '../host/node-host.ts'
 import { Session } from './connection.ts'
 import { importDriver, type PostgresDriver, type PostgresSettings } from './driver.ts'
-import { type Migration, type MigrationReport, migrate, migrations, pendingMigrations } from './migrate.ts'
-import { migrationScript, migrationStatements } from './migration-statements.ts'
+import { translated } from './errors.ts'
+import {
+  type MigrationReport,
+  migrate,
+  migrations,
+  type PendingMigrations,
+  pendingMigrations,
+  requireHome,
+} from './migrate.ts'
+import { migrationScript, migrationStatements, readRecovery } from './migration-statements.ts'
 import { legalSchema, placeOf, settingsFrom } from './options.ts'
 
 /** What a migration needs to know. */
@@ -38,27 +46,71 @@ export async function migratePostgres(
 /**
  * The names of the files that the schema lacks, oldest first. Changes nothing.
  *
- * @throws DaybookError `STORE_FOREIGN`, `STORE_NEWER`, `STORE_UNREACHABLE`
+ * @throws DaybookError `STORE_FOREIGN`, `STORE_NEWER`, `STORE_RESTORED`, `STORE_UNREACHABLE`
  */
 export async function pendingPostgresMigrations(
   connection: string | PostgresSettings,
   options: MigrateOptions = {},
 ): Promise<readonly string[]> {
-  const pending: readonly Migration[] = await withSession(connection, options, (session, schema) =>
-    session.repeatable((runner) => pendingMigrations(runner, schema, session.address.name)),
-  )
-  return pending.map(({ name }) => name)
+  const { files } = await withSession(connection, options, pendingIn)
+  return files.map(({ name }) => name)
 }
 
-/** The SQL that makes a book in an empty schema, with its roles, as one script for `psql`. */
+/** The migrations of one book: `migratePostgres` and its siblings, with its connection, schema and driver. */
+export interface PostgresMigrations {
+  apply(options?: Pick<MigrateOptions, 'roles' | 'settle'>): Promise<MigrationReport>
+  pending(): Promise<readonly string[]>
+  script(options?: Pick<MigrateOptions, 'roles'>): Promise<string>
+}
+
+/** The migrations of the book in a schema. */
+export function migrationsOf(
+  settings: PostgresSettings,
+  { schema, driver }: Pick<MigrateOptions, 'schema' | 'driver'>,
+): PostgresMigrations {
+  const book = { ...(schema === undefined ? {} : { schema }), ...(driver === undefined ? {} : { driver }) }
+  return {
+    apply: (options) => migratePostgres(settings, { ...book, ...options }),
+    pending: () => pendingPostgresMigrations(settings, book),
+    script: (options) => pendingPostgresMigrationText(settings, { ...book, ...options }),
+  }
+}
+
+/** The SQL that makes a book in an empty schema, with its roles, as one script for `psql`. Asks no server. */
 export function postgresMigrationText(options: Pick<MigrateOptions, 'schema'> = {}): string {
   const sql = migrationStatements(legalSchema(options.schema ?? 'daybook'))
-  return migrationScript(sql, migrations(), nodeHost())
+  return migrationScript(sql, migrations(), nodeHost(), { isNew: true, roles: true })
 }
 
-async function withSession<Result>(
+/**
+ * The SQL of what a schema lacks, as one script for `psql`: everything where there is no book yet, nothing but a
+ * comment where nothing is pending. With `roles` it makes these too. Changes nothing.
+ *
+ * @throws DaybookError `STORE_FOREIGN`, `STORE_NEWER`, `STORE_RESTORED`, `STORE_UNREACHABLE`
+ */
+export async function pendingPostgresMigrationText(
   connection: string | PostgresSettings,
-  options: MigrateOptions,
+  options: MigrateOptions = {},
+): Promise<string> {
+  const { roles = false, schema = 'daybook' } = options
+  const { isBook, files } = await withSession(connection, options, pendingIn)
+  if (isBook && files.length === 0 && !roles) return `-- Nothing is pending in the schema "${schema}".\n`
+  return migrationScript(migrationStatements(schema), files, nodeHost(), { isNew: !isBook, roles })
+}
+
+async function pendingIn(session: Session, schema: string): Promise<PendingMigrations> {
+  const { name } = session.address
+  const pending = await pendingMigrations(session, schema, name)
+  const [recovering] = await session.run(readRecovery)
+  // A replica has the identifiers of what it replicates.
+  if (pending.isBook && recovering?.[0] !== 't') await requireHome(session, migrationStatements(schema), name)
+  return pending
+}
+
+/** Runs work on a connection of its own, made for one who owns the schema. */
+export async function withSession<Result>(
+  connection: string | PostgresSettings,
+  options: Pick<MigrateOptions, 'schema' | 'driver' | 'timeoutMs'>,
   work: (session: Session, schema: string) => Promise<Result>,
 ): Promise<Result> {
   const schema = legalSchema(options.schema ?? 'daybook')
@@ -72,6 +124,8 @@ async function withSession<Result>(
   )
   try {
     return await work(session, schema)
+  } catch (error) {
+    throw translated(error, name)
   } finally {
     await session.close()
   }

@@ -100,7 +100,10 @@ function grants(schema: string): string {
 END $$`
 }
 
-/** Everything that makes a new book, as one script. */
+/** Whether the server is a replica. */
+export const readRecovery: Statement = statement('SELECT pg_is_in_recovery()')
+
+/** What makes a new book, or brings one up to date, as one script; run twice, the second run fails and changes nothing. */
 export function migrationScript(
   sql: MigrationStatements,
   files: readonly {
@@ -110,6 +113,7 @@ export function migrationScript(
     readonly isBreaking: boolean
   }[],
   book: { readonly newId: () => string; readonly now: () => number },
+  { isNew, roles }: { readonly isNew: boolean; readonly roles: boolean },
 ): string {
   const now = book.now()
   const bound = ({ text }: Statement, values: readonly unknown[]): string =>
@@ -123,13 +127,12 @@ export function migrationScript(
   const statements = [
     'BEGIN',
     sql.lock,
-    sql.createSchema,
+    ...(isNew ? [sql.createSchema] : []),
     sql.useSchema,
-    sql.createTable,
-    `${applied.join('\n\n').replace(/;$/, '')}`,
-    bound(sql.insertBook, [book.newId(), now]),
-    sql.createReadSchema,
-    sql.createRoles,
+    ...(isNew ? [sql.createTable] : []),
+    ...(applied.length === 0 ? [] : [applied.join('\n\n').replace(/;$/, '')]),
+    ...(isNew ? [bound(sql.insertBook, [book.newId(), now]), sql.createReadSchema] : []),
+    ...(roles ? [sql.createRoles] : []),
     sql.grant,
     'COMMIT',
   ]

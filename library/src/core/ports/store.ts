@@ -11,6 +11,8 @@ export interface Store {
   /** For people: `sqlite:bank.db`. */
   readonly name: string
   open(host: Host): Promise<OpenStore>
+  /** The same book, to be opened for reading only, where the store makes a difference of it. */
+  readOnly?(): Store
 }
 
 /** One book, opened. */
