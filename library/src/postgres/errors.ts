@@ -53,7 +53,9 @@ export function translated(error: unknown, name: string): unknown {
     const { code: sqlState } = error
     const [code, problem] = codes[sqlState] ??
       classes[sqlState.slice(0, 2)] ?? ['STORE_FAILED', error.message]
-    return new DaybookError(code, `${name}: ${problem}`, { store: name, sqlState }, error)
+    // Only the server knows what it was that the user may not do; these words name no data.
+    const words = sqlState === '42501' ? `${problem} (${error.message})` : problem
+    return new DaybookError(code, `${name}: ${words}`, { store: name, sqlState }, error)
   }
   if (isConnectionLoss(error)) {
     const reason = reasonOf(error)

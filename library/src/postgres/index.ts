@@ -13,6 +13,7 @@ import { migrationsOf, type PostgresMigrations } from './migrating.ts'
 import { Notifier } from './notifying.ts'
 import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
 import { DerivedWriter, PostgresReadModels } from './read-models.ts'
+import { requireRights } from './rights.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
 import { PostgresSnapshots } from './snapshots.ts'
 import { type LogStatements, logStatements } from './statements.ts'
@@ -150,6 +151,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
     requireFitServer(facts, { name, isReadOnly, unsafeDurability: options.unsafeDurability ?? false })
     if (options.migrate === true && !isReadOnly) await migrate(sessions.writer, schema, host)
     const identity = await readIdentity(reader, sql, { schema, name, isReplica: facts.isReplica })
+    await requireRights(reader, sql, { name, isReadOnly, user: facts.user })
     const derived = new DerivedWriter(sessions.derived)
     notifier = new Notifier({
       sql,

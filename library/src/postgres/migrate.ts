@@ -5,6 +5,7 @@ import type { BookIdentity } from '../core/ports/store.ts'
 import type { Runner, Session } from './connection.ts'
 import { translated } from './errors.ts'
 import { type MigrationStatements, migrationStatements } from './migration-statements.ts'
+import { readServerFacts, requireFitServer } from './server.ts'
 import { begin, type LogStatements } from './statements.ts'
 import { transact } from './transaction.ts'
 
@@ -53,7 +54,7 @@ export function migrations(): readonly Migration[] {
 /**
  * Brings a schema to the newest version, or makes a new book in an empty one, in one transaction. The lock is taken
  * before the version is read, so that any number of processes may start at once. Throws `STORE_FOREIGN`, `STORE_NEWER`,
- * `STORE_RESTORED`, `STORE_ACCESS_DENIED`.
+ * `STORE_RESTORED`, `STORE_ACCESS_DENIED`, and `STORE_TOO_OLD`, `STORE_CANNOT_OPEN`, `STORE_READ_ONLY` for the server.
  */
 export async function migrate(
   session: Session,
@@ -66,6 +67,9 @@ export async function migrate(
   const known = migrations()
   try {
     return await transact(session, begin(timeoutMs, true), async (transaction) => {
+      const server = await readServerFacts(transaction)
+      // Whether appends would be durable is asked when a book is opened; a schema can be made again.
+      requireFitServer(server, { name, isReadOnly: false, unsafeDurability: true })
       await transaction.run(sql.lock)
       const state = await readState(transaction, sql, name)
       refuseNewer(state, name)

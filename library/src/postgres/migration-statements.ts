@@ -37,7 +37,8 @@ export function migrationStatements(schema: string): MigrationStatements {
   applied_at_ms bigint  NOT NULL
 )`,
     inspect: statement(`
-      SELECT to_regclass(${literal(`${name}.migration`)}) IS NOT NULL,
+      SELECT EXISTS (SELECT FROM pg_attribute
+          WHERE attrelid = to_regclass(${literal(`${name}.migration`)}) AND attname = 'is_breaking'),
         (SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
           WHERE n.nspname = ${literal(schema)} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
         EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)})`),

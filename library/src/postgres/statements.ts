@@ -62,6 +62,7 @@ const eventColumns =
 export interface LogStatements {
   readonly lock: string
   readonly readBook: Statement
+  readonly readMissingRights: Statement
   readonly readHead: Statement
   readonly readProof: Statement
   readonly readVersions: Statement
@@ -106,6 +107,7 @@ export function logStatements(schema: string): LogStatements {
     // A statement of its own: one that also read would see the log as it was before the lock was got.
     lock: `SELECT pg_advisory_xact_lock(${lockKey(schema)})`,
     readBook: statement(`SELECT book_id, epoch, home FROM ${inSchema('book')}`),
+    readMissingRights: missingRights(inSchema),
     // The bound is a position known to exist: with a partitioned log it leaves out all older partitions.
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
@@ -159,6 +161,27 @@ export function logStatements(schema: string): LogStatements {
 }
 
 const qualified: string = eventColumns.replaceAll(/(\w+)/g, 'e.$1')
+
+/** What a user lacks who reads, and appends unless $1 is true, as `INSERT on event`. */
+function missingRights(inSchema: (table: string) => string): Statement {
+  const tables = (names: readonly string[]): string =>
+    names.map((table) => `(${literal(table)}, ${literal(inSchema(table))})`).join(', ')
+  const read = tables([
+    'book',
+    'event',
+    'event_index',
+    'event_tag',
+    'idempotency_key',
+    'checkpoint',
+    'snapshot',
+  ])
+  return statement(`
+    SELECT needed || ' on ' || named FROM (
+      SELECT 'SELECT' AS needed, named, place FROM (VALUES ${read}) AS read (named, place)
+      UNION ALL SELECT 'INSERT', named, place
+        FROM (VALUES ${tables(['event', 'idempotency_key'])}) AS write (named, place) WHERE NOT $1::boolean
+    ) AS right_needed WHERE NOT has_table_privilege(place, needed) ORDER BY 1`)
+}
 
 /** $3 types, $4 categories, or null. The category is what stands before the first hyphen. */
 const matchesItem = `
