@@ -12,6 +12,7 @@ import { migrate, readIdentity } from './migrate.ts'
 import { migrationsOf, type PostgresMigrations } from './migrating.ts'
 import { Notifier } from './notifying.ts'
 import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
+import { Partitions } from './partitions.ts'
 import { DerivedWriter, PostgresReadModels } from './read-models.ts'
 import { requireRights } from './rights.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
@@ -28,6 +29,7 @@ export {
   pendingPostgresMigrationText,
   postgresMigrationText,
 } from './migrating.ts'
+export { type PartitionOptions, type PartitionReport, partitionPostgres } from './partitioning.ts'
 
 /** Settings of the store on PostgreSQL. */
 export interface PostgresOptions {
@@ -159,6 +161,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       listener: facts.isReplica ? undefined : sessions.listener,
       readPosition: async () => (await log.head()).position,
     })
+    const partitions = new Partitions({ schema, address, reader })
     const log = new PostgresLog({
       name,
       schema,
@@ -166,6 +169,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       identity,
       sql,
       notifier,
+      partitions,
       readers: sessions.readers,
       writer: sessions.writer,
       flusher: new Flusher(sessions.flusher),
@@ -183,6 +187,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       close: async () => {
         notifier?.close()
         await log.close()
+        await partitions.settled()
         await closeAll(sessions)
       },
     }

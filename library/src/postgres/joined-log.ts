@@ -9,6 +9,7 @@ import { type Row, type Runner, runOn } from './connection.ts'
 import { isClient, type PostgresClient } from './driver.ts'
 import { isConnectionLoss, translated } from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
+import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
 import * as statements from './statements.ts'
@@ -21,6 +22,7 @@ export interface JoinedLogParts {
   readonly identity: BookIdentity
   readonly sql: statements.LogStatements
   readonly flush: 'outside-lock' | 'inside-lock' | 'never'
+  readonly partitions: Partitions
 }
 
 /** The caller's connection, as far as can be told without asking the server. Throws `TRANSACTION_INVALID`. */
@@ -55,30 +57,41 @@ export class JoinedLog extends PostgresReader implements EventLog {
   append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
     const turn = turns.get(this.#runner.client) ?? new Mutex()
     turns.set(this.#runner.client, turn)
-    return turn.run(() => this.#append(requests, inline))
+    return turn.run(async () => {
+      const attempt: Attempt = {}
+      try {
+        return await this.#append(requests, inline, attempt).catch(async (error) => {
+          if (!(await this.#parts.partitions.madeFor(error, attempt.position))) throw error
+          return this.#append(requests, inline, {})
+        })
+      } catch (error) {
+        throw translated(error, this.#parts.name)
+      }
+    })
   }
 
-  async #append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
-    const { sql, host, name, schema } = this.#parts
+  async #append(
+    requests: readonly AppendRequest[],
+    inline: InlineStep | undefined,
+    attempt: Attempt,
+  ): Promise<readonly AppendOutcome[]> {
+    const { sql, host, schema } = this.#parts
     const runner = this.#runner
+    await runner.run(statements.savepoint)
     try {
-      await runner.run(statements.savepoint)
-      try {
-        await runner.run(sql.lock)
-        const facts = await heldFacts(runner, sql, requests, 0)
-        const plan = planAppend(facts, requests, host.now(), this.#hasher)
-        await Promise.all(insertPlan(runner, sql, plan))
-        if (inline !== undefined && plan.rows.length > 0) {
-          await inline(plan.rows, changesIn(runner, schema), this)
-        }
-        await runner.run(statements.releaseSavepoint)
-        return plan.outcomes
-      } catch (error) {
-        if (!isConnectionLoss(error)) await runner.run(statements.rollbackToSavepoint)
-        throw error
+      await runner.run(sql.lock)
+      const facts = await heldFacts(runner, sql, requests, 0)
+      const plan = planAppend(facts, requests, host.now(), this.#hasher)
+      attempt.position = plan.head.position
+      await Promise.all(insertPlan(runner, sql, plan))
+      if (inline !== undefined && plan.rows.length > 0) {
+        await inline(plan.rows, changesIn(runner, schema), this)
       }
+      await runner.run(statements.releaseSavepoint)
+      return plan.outcomes
     } catch (error) {
-      throw translated(error, name)
+      if (!isConnectionLoss(error)) await runner.run(statements.rollbackToSavepoint)
+      throw error
     }
   }
 
@@ -92,6 +105,11 @@ export class JoinedLog extends PostgresReader implements EventLog {
 
   /** What is not committed is not durable; the caller's own commit makes it so. */
   async whenDurable(): Promise<void> {}
+}
+
+interface Attempt {
+  /** Where the log was to end after it. */
+  position?: number
 }
 
 /**

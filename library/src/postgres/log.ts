@@ -14,6 +14,7 @@ import type { Flusher } from './flushing.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
 import { namingHolder } from './lock-holders.ts'
 import type { Notifier } from './notifying.ts'
+import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
 import { begin, type LogStatements, rollback } from './statements.ts'
@@ -30,6 +31,7 @@ export interface PostgresLogParts {
   readonly writer: Session
   readonly flusher: Flusher
   readonly notifier: Notifier
+  readonly partitions: Partitions
   /** Where the flush is waited for; see `PostgresOptions.flush`. */
   readonly flush: 'outside-lock' | 'inside-lock' | 'never'
   readonly timeoutMs: number
@@ -133,7 +135,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
           const ready = await this.#resolve(ids, error, deadlineMs)
           if (ready !== undefined) return { plan: attempt.plan, ready }
         } else {
-          const isHarmless = isConnectionLoss(error) || isWorthRepeating(error) || isOvertaken(error)
+          const lacked = await this.#parts.partitions.madeFor(error, attempt.plan?.head.position)
+          const isHarmless = isConnectionLoss(error) || isWorthRepeating(error) || isOvertaken(error) || lacked
           if (!isHarmless || performance.now() >= deadlineMs) throw error
         }
       }
@@ -170,6 +173,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
         await together([...pending, transaction.commit()])
       }
       this.#knownPosition = plan.head.position
+      this.#parts.partitions.reached(plan.head.position)
       return { plan, ready }
     } catch (error) {
       attempt.isDoubtful = transaction.isEnding && isConnectionLoss(error)

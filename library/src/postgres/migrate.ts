@@ -4,7 +4,8 @@ import type { Host } from '../core/ports/host.ts'
 import type { BookIdentity } from '../core/ports/store.ts'
 import type { Runner, Session } from './connection.ts'
 import { translated } from './errors.ts'
-import { type MigrationStatements, migrationStatements } from './migration-statements.ts'
+import { type MigrationStatements, migrationStatements, rolesOf } from './migration-statements.ts'
+import { partitionStatements } from './partition-statements.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
 import { begin, type LogStatements } from './statements.ts'
 import { transact } from './transaction.ts'
@@ -35,6 +36,8 @@ export interface MigrationReport {
   readonly applied: readonly string[]
   /** Number of the newest file applied. */
   readonly schemaVersion: number
+  /** Names of the roles, when they were asked for. */
+  readonly roles: readonly string[]
 }
 
 /** The migrations of this version, in order. */
@@ -87,12 +90,21 @@ export async function migrate(
       if (!state.isBook) await transaction.run(sql.createReadSchema)
       if (wishes.roles === true) await transaction.run(sql.createRoles)
       if (!state.isBook || pending.length > 0 || wishes.roles === true) await transaction.run(sql.grant)
+      await makePartitions(transaction, schema)
       const schemaVersion = Math.max(state.version, known.at(-1)?.number ?? 0)
-      return { isNew: !state.isBook, applied: pending.map(({ name: file }) => file), schemaVersion }
+      const applied = pending.map(({ name: file }) => file)
+      return { isNew: !state.isBook, applied, schemaVersion, roles: wishes.roles ? rolesOf(schema) : [] }
     })
   } catch (error) {
     throw translated(error, name)
   }
+}
+
+/** Whoever migrates may well do what an application that only reads, or lacks the right, left undone. */
+async function makePartitions(runner: Runner, schema: string): Promise<void> {
+  const sql = partitionStatements(schema)
+  const [due] = await runner.run(sql.readDue)
+  if ((due?.[0] ?? null) !== null) await runner.run(sql.extend, [0])
 }
 
 /** What a schema lacks. */

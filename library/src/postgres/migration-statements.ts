@@ -21,6 +21,11 @@ export interface MigrationStatements {
   readonly grant: string
 }
 
+/** The roles that a book has when they are asked for. */
+export function rolesOf(schema: string): readonly string[] {
+  return ['owner', 'writer', 'reader'].map((role) => `${schema}_${role}`)
+}
+
 /** Texts for the book in a schema. */
 export function migrationStatements(schema: string): MigrationStatements {
   const name = quoted(schema)
@@ -57,7 +62,7 @@ export function migrationStatements(schema: string): MigrationStatements {
         WHERE position <= (SELECT coalesce(max(position), 0) FROM ${name}.event);
       UPDATE ${name}.book SET home = ${home}, epoch = epoch + 1`,
     createReadSchema: `CREATE SCHEMA IF NOT EXISTS ${readName}`,
-    createRoles: ['owner', 'writer', 'reader'].map((role) => createRole(`${schema}_${role}`)).join(';\n'),
+    createRoles: rolesOf(schema).map(createRole).join(';\n'),
     grant: grants(schema),
   }
 }
@@ -86,14 +91,21 @@ function grants(schema: string): string {
   const writer = quoted(`${schema}_writer`)
   const reader = quoted(`${schema}_reader`)
   const derived = `${name}.checkpoint, ${name}.snapshot`
-  return `DO $$ BEGIN
+  const all = `ARRAY(SELECT oid::regclass::text FROM pg_class
+    WHERE relnamespace = ${literal(name)}::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition)`
+  // A partition is reached through the log alone, so nobody is granted anything on it.
+  return `DO $$
+DECLARE
+  tables text := array_to_string(${all}, ', ');
+BEGIN
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(`${schema}_reader`)}) THEN
     GRANT USAGE ON SCHEMA ${name}, ${readName} TO ${reader};
-    GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${reader};
+    EXECUTE concat('GRANT SELECT ON ', tables, ' TO ${reader}');
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(`${schema}_writer`)}) THEN
     GRANT USAGE ON SCHEMA ${name} TO ${writer};
-    GRANT SELECT ON ALL TABLES IN SCHEMA ${name} TO ${writer};
+    EXECUTE concat('GRANT SELECT ON ', tables, ' TO ${writer}');
+    GRANT EXECUTE ON FUNCTION ${name}.extend_partitions(bigint) TO ${writer};
     GRANT INSERT ON ${name}.event, ${name}.idempotency_key TO ${writer};
     GRANT INSERT, UPDATE, DELETE ON ${derived} TO ${writer};
     GRANT USAGE, CREATE ON SCHEMA ${readName} TO ${writer};
