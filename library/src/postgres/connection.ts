@@ -1,4 +1,4 @@
-import { DaybookError } from '../core/errors.ts'
+import { DaybookError, messageOf } from '../core/errors.ts'
 import type { Host } from '../core/ports/host.ts'
 import type {
   PostgresClient,
@@ -112,8 +112,13 @@ export class Session implements Runner {
     if (this.#isClosed) {
       return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.address.name} is closed`))
     }
-    this.#opening ??= this.#connect()
-    return this.#opening
+    if (this.#opening !== undefined) return this.#opening
+    const opening = this.#connect()
+    this.#opening = opening
+    opening.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined
+    })
+    return opening
   }
 
   /** How statements run on this session's connection. */
@@ -140,14 +145,7 @@ export class Session implements Runner {
   }
 
   async #connect(): Promise<PostgresConnection> {
-    const { driver, settings, timeoutMs } = this.address
-    const client = new driver.Client({
-      keepAlive: true,
-      fallback_application_name: `daybook ${this.#purpose}`,
-      connectionTimeoutMillis: timeoutMs,
-      ...settings,
-      pipeline: true,
-    })
+    const client = newClient(this.address, this.#purpose)
     this.#current = client
     client.on('error', () => this.drop(client))
     client.on('end', () => this.drop(client))
@@ -160,5 +158,28 @@ export class Session implements Runner {
       this.drop(client)
       throw connectionFailure(error, client, this.address.name)
     }
+  }
+}
+
+/** A client that is not connected yet. The driver reads files of certificates here, and may find none. */
+function newClient(
+  { name, driver, settings, timeoutMs }: ServerAddress,
+  purpose: string,
+): PostgresConnection {
+  try {
+    return new driver.Client({
+      keepAlive: true,
+      fallback_application_name: `daybook ${purpose}`,
+      connectionTimeoutMillis: timeoutMs,
+      ...settings,
+      pipeline: true,
+    })
+  } catch (cause) {
+    throw new DaybookError(
+      'STORE_CANNOT_OPEN',
+      `${name}: the driver does not take the settings: ${messageOf(cause)}`,
+      { store: name },
+      cause,
+    )
   }
 }

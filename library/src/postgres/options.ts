@@ -15,7 +15,14 @@ export function legalSchema(schema: unknown): string {
 /** Settings as `pg` takes them, from those or an address. */
 export function settingsFrom(argument: string, connection: unknown): PostgresSettings {
   if (typeof connection === 'string' && /^postgres(ql)?:\/\//.test(connection)) {
-    return { connectionString: connection }
+    // What is wrong with it is not said: it holds a password. A folder of sockets stands behind `@/database?host=`.
+    if (URL.canParse(connection) || URL.canParse(connection.replace('@/', '@socket/')))
+      return { connectionString: connection }
+    throw new DaybookError(
+      'ILLEGAL_ARGUMENT',
+      `${argument} is no address; signs such as # / ? @ in a password are written as %23 %2F %3F %40`,
+      { argument },
+    )
   }
   if (typeof connection === 'object' && connection !== null) return { ...connection }
   throw illegal(
