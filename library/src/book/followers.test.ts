@@ -251,3 +251,24 @@ test('a document that a failing evolve has touched stays as it was', async () =>
     await assert.rejects(read.get('all', { notBefore: position }), /object is not extensible/)
   }
 })
+
+test('a status tells when its position moved last, so that one that nobody moves is known from one that is slow', async () => {
+  let nowMs = 1_000_000
+  const store = memory()
+  const host = { now: () => nowMs }
+  const sums = projection('sums', {
+    from: events,
+    key: ({ streamId }) => streamId,
+    initial: { cents: 0 },
+    evolve: { Deposited: (_document, data) => data },
+  })
+  const running = await openBook({ store, host, projections: [sums] })
+  const { position } = await running.append('account-1', events.Deposited({ cents: 1 }))
+  await running.read(sums).get('1', { notBefore: position })
+  await running.close()
+  nowMs += 60_000
+  await using watching = await openBook({ store, host, projections: [sums], follow: false })
+  await watching.append('account-1', events.Deposited({ cents: 2 }))
+  const [status] = await watching.status()
+  assert.deepEqual([status?.behind, nowMs - Number(status?.movedAtMs)], [1, 60_000])
+})

@@ -20,6 +20,8 @@ export interface FollowerStatus {
   readonly position: number
   /** Events of the log after `position`. */
   readonly behind: number
+  /** When the position last moved, in ms since 1970: one that is behind and does not move has no process that runs it. */
+  readonly movedAtMs?: number
   /** True when the stored read model was made by other code of the same version. */
   readonly isChanged: boolean
   /** What stopped it or is being retried. */
@@ -90,17 +92,18 @@ export class Followers {
       const identity = { kind: 'projection' as const, name, version, mode: open.mode }
       if (open.mode === 'live')
         return { ...identity, state: 'live', position: head, behind: 0, isChanged: false }
-      const { position } = await open.projecting.checkpoint()
+      const { position, updatedAtMs } = await open.projecting.checkpoint()
       return {
         ...identity,
         ...runOf(open.follower),
         position,
         behind: Math.max(0, head - position),
+        movedAtMs: updatedAtMs,
         isChanged: open.isChanged,
       }
     })
     const reactions = this.#reactions.map(async ({ reacting, follower }): Promise<FollowerStatus> => {
-      const { position } = await reacting.checkpoint()
+      const { position, updatedAtMs } = await reacting.checkpoint()
       const identity = {
         kind: 'reaction' as const,
         name: reacting.definition.name,
@@ -111,6 +114,7 @@ export class Followers {
         ...runOf(follower),
         position,
         behind: Math.max(0, head - position),
+        movedAtMs: updatedAtMs,
         isChanged: false,
       }
     })
