@@ -70,7 +70,7 @@ export function delegating(log: EventLog): EventLog {
     readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
     findKey: (key) => log.findKey(key),
     whenDurable: (position, proof) => log.whenDurable(position, proof),
-    append: (requests, inline, onCommitted) => log.append(requests, inline, onCommitted),
+    append: (requests, inline) => log.append(requests, inline),
     within: (transaction) => log.within(transaction),
     onAppended: (listener) => log.onAppended(listener),
   }

@@ -43,10 +43,7 @@ export async function openBook(options: BookOptions): Promise<Book> {
       store,
       host,
       queue: new AppendQueue(
-        {
-          commit: (requests, onCommitted) => store.log.append(requests, inline, onCommitted),
-          nextTurn: host.nextTurn,
-        },
+        { commit: (requests) => store.log.append(requests, inline), nextTurn: host.nextTurn },
         batchBounds,
       ),
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },

@@ -12,8 +12,7 @@ export interface BatchBounds {
 
 /** What the queue needs: how to commit a batch, and how to let others run between two batches. */
 export interface BatchCommit {
-  /** @param onCommitted called when the next batch may begin although this one is not answered yet */
-  commit(requests: readonly AppendRequest[], onCommitted: () => void): Promise<readonly AppendOutcome[]>
+  commit(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
   nextTurn(): Promise<void>
 }
 
@@ -80,8 +79,7 @@ export class AppendQueue {
     await this.#store.nextTurn()
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch()
-      // The next batch begins when this one has let go of the log's lock, be it before this one is durable.
-      await new Promise<void>((resolve) => void this.#settle(batch, resolve).then(resolve))
+      await this.#settle(batch)
       await this.#store.nextTurn()
     }
     this.#isRunning = false
@@ -102,10 +100,9 @@ export class AppendQueue {
     return this.#waiting.splice(0, count)
   }
 
-  async #settle(batch: readonly Waiting[], onCommitted: () => void): Promise<void> {
+  async #settle(batch: readonly Waiting[]): Promise<void> {
     try {
-      const requests = batch.flatMap((waiting) => waiting.requests)
-      const outcomes = await this.#store.commit(requests, onCommitted)
+      const outcomes = await this.#store.commit(batch.flatMap((waiting) => waiting.requests))
       let next = 0
       for (const { requests, resolve } of batch) {
         resolve(outcomes.slice(next, next + requests.length))
@@ -116,7 +113,7 @@ export class AppendQueue {
         for (const waiting of batch) waiting.reject(error)
         return
       }
-      for (const waiting of batch) await this.#settle([waiting], onCommitted)
+      for (const waiting of batch) await this.#settle([waiting])
     }
   }
 }

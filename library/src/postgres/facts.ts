@@ -16,12 +16,11 @@ export async function heldFacts(
   knownPosition: number,
 ): Promise<HeldFacts> {
   const needs = needsOf(requests)
-  const versions =
-    needs.streams.length === 0 ? nothing : runner.run(sql.readVersions, [textArray(needs.streams)])
+  const versions = readVersions(runner, sql, needs.streams, leastVersions(requests))
   const ids = needs.ids.length === 0 ? nothing : runner.run(sql.readIds, [uuidArray(needs.ids)])
   const keys = readKeys(runner, sql, needs.keys)
   const matches = needs.conditions.map(({ items, after }) => firstMatch(runner, sql, items, after))
-  const [head, versionRows, idRows, keyRecords, positions] = await together([
+  const [head, held, idRows, keyRecords, positions] = await together([
     readHead(runner, sql, knownPosition),
     versions,
     ids,
@@ -30,7 +29,7 @@ export async function heldFacts(
   ])
   return {
     head,
-    versions: new Map(versionRows.map(([stream, version]) => [String(stream), Number(version)])),
+    versions: held,
     keys: keyRecords,
     ids: new Set(idRows.map(([id]) => String(id))),
     matches: positions,
@@ -38,6 +37,37 @@ export async function heldFacts(
 }
 
 const nothing: Promise<readonly Row[]> = Promise.resolve([])
+
+/**
+ * The versions that the requests expect: where to begin to look for a stream's last one. An index is read by the page,
+ * so that without a bound all versions of the stream on a page would be read to find the last.
+ */
+function leastVersions(requests: readonly AppendRequest[]): ReadonlyMap<string, number> {
+  const least = new Map<string, number>()
+  for (const { expectations } of requests) {
+    for (const { stream, expected } of expectations) {
+      const version = typeof expected === 'number' ? expected : 0
+      least.set(stream, Math.min(version, least.get(stream) ?? version))
+    }
+  }
+  return least
+}
+
+/** The version of each stream that has events. One that is not as far as it was expected to be is looked for again. */
+async function readVersions(
+  runner: Runner,
+  sql: LogStatements,
+  streams: readonly string[],
+  least: ReadonlyMap<string, number>,
+): Promise<Map<string, number>> {
+  if (streams.length === 0) return new Map()
+  const bounds = streams.map((stream) => least.get(stream) ?? 0)
+  const rows = await runner.run(sql.readVersions, [textArray(streams), int8Array(bounds)])
+  const held = new Map(rows.map(([stream, version]) => [String(stream), Number(version)]))
+  const missing = streams.filter((stream, index) => (bounds[index] ?? 0) > 0 && !held.has(stream))
+  if (missing.length === 0) return held
+  return new Map([...held, ...(await readVersions(runner, sql, missing, new Map()))])
+}
 
 /** The end of the log; looks beyond a position known to exist, and from the start when it is gone. */
 export async function readHead(runner: Runner, sql: LogStatements, knownPosition: number): Promise<LogHead> {

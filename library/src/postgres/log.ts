@@ -7,7 +7,6 @@ import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import { RowHasher } from '../core/row-hash.ts'
 import { uuidArray } from './arrays.ts'
 import type { Session } from './connection.ts'
-import type { PostgresConnection } from './driver.ts'
 import { ConnectionLost, isConnectionLoss, isOvertaken, isWorthRepeating, translated } from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
 import type { Flusher } from './flushing.ts'
@@ -17,7 +16,7 @@ import type { Notifier } from './notifying.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
-import { begin, type LogStatements, rollback } from './statements.ts'
+import { begin, flushLater, type LogStatements } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
 
 /** What the log of one schema needs. */
@@ -42,10 +41,11 @@ export class PostgresLog extends PostgresReader implements EventLog {
   readonly #parts: PostgresLogParts
   readonly #hasher: RowHasher
   readonly #turns = new Mutex()
-  readonly #underWay = new Set<Promise<unknown>>()
   #isClosing = false
   /** A position that the log is known to have: the search for its end begins there. */
   #knownPosition = 0
+  /** The head as it was after the last append of this process. */
+  #ownHead = 0
   /** Everything up to here is known to be durable. */
   #durablePosition = 0
 
@@ -55,41 +55,20 @@ export class PostgresLog extends PostgresReader implements EventLog {
     this.#hasher = new RowHasher(parts.host.sha256)
   }
 
-  append(
-    requests: readonly AppendRequest[],
-    inline?: InlineStep,
-    onCommitted?: () => void,
-  ): Promise<readonly AppendOutcome[]> {
+  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
     if (this.#isClosing)
       return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.#parts.name} is closed`))
-    const appending = this.#append(requests, inline, onCommitted)
-    const ended = appending.then(
-      () => this.#underWay.delete(ended),
-      () => this.#underWay.delete(ended),
-    )
-    this.#underWay.add(ended)
-    return appending
-  }
-
-  async #append(
-    requests: readonly AppendRequest[],
-    inline: InlineStep | undefined,
-    onCommitted: (() => void) | undefined,
-  ): Promise<readonly AppendOutcome[]> {
-    const deadlineMs = performance.now() + this.#parts.timeoutMs
-    try {
-      for (;;) {
-        const committed = await this.#turns.run(() => this.#commit(requests, inline, deadlineMs))
-        onCommitted?.()
-        if (await this.#isDurable(committed, deadlineMs)) {
-          if (committed.plan.rows.length > 0) this.#parts.notifier.notify()
-          return committed.plan.outcomes
-        }
+    return this.#turns.run(async () => {
+      try {
+        const plan = await this.#appendDurably(requests, inline)
+        this.#parts.partitions.reached(plan.head.position)
+        if (plan.rows.length > 0) this.#parts.notifier.notify()
+        return plan.outcomes
+      } catch (error) {
+        const { name, schema, readers } = this.#parts
+        throw await namingHolder(translated(error, name), readers[0], schema)
       }
-    } catch (error) {
-      const { name, schema, readers } = this.#parts
-      throw await namingHolder(translated(error, name), readers[0], schema)
-    }
+    })
   }
 
   within(transaction: unknown): EventLog {
@@ -107,102 +86,128 @@ export class PostgresLog extends PostgresReader implements EventLog {
       // What was read before this connection was made may have been lost with the server since.
       if (proof !== undefined && !(await this.#isStill(position, proof))) throw gone(position)
       await this.#parts.flusher.flush(ready)
-      this.#durablePosition = Math.max(this.#durablePosition, position)
+      this.#noteDurable(position)
     } catch (error) {
       throw translated(error, this.#parts.name)
     }
   }
 
   /** Accepts no more appends, and resolves when those under way are answered. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#isClosing = true
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+    return this.#turns.run(async () => undefined)
   }
 
-  /** Commits the batch once; again when it is certain that nothing was written. */
-  async #commit(
+  /** Resolves when the batch is durable; tries again as long as it is certain that nothing of it is there. */
+  async #appendDurably(
     requests: readonly AppendRequest[],
     inline: InlineStep | undefined,
-    deadlineMs: number,
-  ): Promise<Committed> {
+  ): Promise<AppendPlan> {
+    const deadlineMs = performance.now() + this.#parts.timeoutMs
     for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
       const attempt: Attempt = { plan: undefined, isDoubtful: false }
       try {
-        return await this.#attempt(requests, inline, attempt)
+        await this.#attempt(requests, inline, attempt)
       } catch (error) {
-        const ids = attempt.plan?.rows.map(({ id }) => id) ?? []
-        if (attempt.isDoubtful && attempt.plan !== undefined && ids.length > 0) {
-          const ready = await this.#resolve(ids, error, deadlineMs)
-          if (ready !== undefined) return { plan: attempt.plan, ready }
+        if (attempt.isDoubtful) {
+          if (!(await this.#isThere(attempt.plan?.rows ?? [], error, deadlineMs))) attempt.plan = undefined
         } else {
-          const lacked = await this.#parts.partitions.madeFor(error, attempt.plan?.head.position)
-          const isHarmless = isConnectionLoss(error) || isWorthRepeating(error) || isOvertaken(error) || lacked
+          const isHarmless =
+            isConnectionLoss(error) ||
+            isWorthRepeating(error) ||
+            isOvertaken(error) ||
+            (await this.#parts.partitions.madeFor(error, attempt.plan?.head.position))
+          attempt.plan = undefined
           if (!isHarmless || performance.now() >= deadlineMs) throw error
         }
+      }
+      if (attempt.plan !== undefined) {
+        this.#knownPosition = attempt.plan.head.position
+        this.#ownHead = this.#knownPosition
+        if (this.#parts.flush !== 'never') this.#noteDurable(this.#knownPosition)
+        return attempt.plan
       }
       await this.#parts.host.sleep(delayMs * (0.5 + this.#parts.host.random()))
     }
   }
 
-  /** Two round trips: lock and facts, then rows and commit. */
+  /**
+   * Two round trips: lock and facts; rows, commit and flush. The lock is free as soon as the commit is done, before the
+   * flush; both run on one connection, so that a crash between them cannot go unnoticed.
+   */
   async #attempt(
     requests: readonly AppendRequest[],
     inline: InlineStep | undefined,
     attempt: Attempt,
-  ): Promise<Committed> {
-    const { writer, flusher, host, sql, flush, timeoutMs } = this.#parts
-    const ready = flush === 'outside-lock' ? await flusher.ready() : undefined
-    const transaction = new Transaction(writer, await writer.connected())
+  ): Promise<void> {
+    const { writer, host, sql, flush, timeoutMs, schema } = this.#parts
+    await using transaction = new Transaction(writer, await writer.connected())
     try {
-      const [, , facts] = await together([
-        transaction.run(begin(timeoutMs, flush === 'inside-lock')),
-        transaction.run(sql.lock),
+      const [, facts] = await transaction.sendTogether(() => [
+        transaction.run(`${begin(timeoutMs, true)};${sql.lock}`),
         heldFacts(transaction, sql, requests, this.#knownPosition),
       ])
       const plan = planAppend(facts, requests, host.now(), this.#hasher)
       attempt.plan = plan
-      if (plan.rows.length === 0 && plan.keys.length === 0) {
-        await transaction.run(rollback)
+      const hasWritten = plan.rows.length > 0 || plan.keys.length > 0
+      // While nobody else appends, nobody waits for the lock, and a flush before its release costs least.
+      const isAlone = facts.head.position === this.#ownHead && this.#ownHead > 0
+      const isApart = flush === 'never' || (flush === 'outside-lock' && !isAlone)
+      const end = (): Promise<unknown>[] =>
+        this.#end(transaction, { hasWritten, isApart, head: plan.head.position })
+      if (inline === undefined || plan.rows.length === 0) {
+        await transaction.sendTogether(() => [...insertPlan(transaction, sql, plan), ...end()])
       } else {
-        const pending = insertPlan(transaction, sql, plan)
-        if (inline !== undefined && plan.rows.length > 0) {
-          await together(pending)
-          const reader = new PostgresReader({ ...this.#parts, runner: transaction })
-          await inline(plan.rows, changesIn(transaction, this.#parts.schema), reader)
-        }
-        await together([...pending, transaction.commit()])
+        await transaction.sendTogether(() => insertPlan(transaction, sql, plan))
+        const reader = new PostgresReader({ ...this.#parts, runner: transaction })
+        await inline(plan.rows, changesIn(transaction, schema), reader)
+        await transaction.sendTogether(end)
       }
-      this.#knownPosition = plan.head.position
-      this.#parts.partitions.reached(plan.head.position)
-      return { plan, ready }
+      if (flush !== 'never') transaction.requireNoWarning()
     } catch (error) {
-      attempt.isDoubtful = transaction.isEnding && isConnectionLoss(error)
+      attempt.isDoubtful = transaction.isEnded || (transaction.isEnding && isConnectionLoss(error))
       await transaction.abandon(error)
       throw error
     }
   }
 
+  /** Ends the transaction and makes it durable: in one step, or by letting go of the lock first. */
+  #end(
+    transaction: Transaction,
+    {
+      hasWritten,
+      isApart,
+      head,
+    }: { readonly hasWritten: boolean; readonly isApart: boolean; readonly head: number },
+  ): Promise<unknown>[] {
+    const { flush } = this.#parts
+    // An answer that rests on events of others must not come before these are durable either.
+    const mustFlush = flush !== 'never' && (hasWritten ? isApart : head > this.#durablePosition)
+    return [
+      ...(hasWritten && isApart ? [transaction.run(flushLater)] : []),
+      hasWritten ? transaction.commit() : transaction.rollback(),
+      ...(mustFlush ? [transaction.flush()] : []),
+    ]
+  }
+
   /**
-   * Finds out what became of a commit whose answer was lost. Whoever gets the lock knows that its old holder has
-   * ended, so the events are there for good, or will never be. Returns a connection to flush with when they are there.
+   * Finds out what became of rows whose commit or flush was not answered, and makes them durable when they are there.
+   * False when they are not, and never will be. Throws `APPEND_IN_DOUBT` when the server cannot be asked in time.
    */
-  async #resolve(
-    ids: readonly string[],
-    doubt: unknown,
-    deadlineMs: number,
-  ): Promise<PostgresConnection | undefined> {
-    const { writer, flusher, host, sql, timeoutMs, name } = this.#parts
+  async #isThere(rows: AppendPlan['rows'], doubt: unknown, deadlineMs: number): Promise<boolean> {
+    const { host, flusher, name } = this.#parts
+    const ids = rows.map(({ id }) => id)
+    if (ids.length === 0) {
+      // What was answered from the events of others is decided again.
+      if (performance.now() < deadlineMs) return false
+      throw doubt
+    }
     for (let delayMs = 10; ; delayMs = Math.min(500, delayMs * 2)) {
       try {
         const ready = await flusher.ready()
-        const isHere = await transact(writer, begin(timeoutMs, true), async (transaction) => {
-          const [, found] = await together([
-            transaction.run(sql.lock),
-            transaction.run(sql.readIds, [uuidArray(ids)]),
-          ])
-          return found.length === ids.length
-        })
-        return isHere ? ready : undefined
+        if (!(await this.#areCommitted(ids))) return false
+        await flusher.flush(ready)
+        return true
       } catch (error) {
         if (performance.now() >= deadlineMs) throw inDoubt(name, ids, doubt, error)
       }
@@ -210,26 +215,22 @@ export class PostgresLog extends PostgresReader implements EventLog {
     }
   }
 
-  /** True when what was committed is on the disk; false when a crash of the server took it away before it was. */
-  async #isDurable({ plan, ready }: Committed, deadlineMs: number): Promise<boolean> {
-    const hasWritten = plan.rows.length > 0 || plan.keys.length > 0
-    if (ready === undefined || (!hasWritten && plan.head.position <= this.#durablePosition)) return true
-    const ids = plan.rows.map(({ id }) => id)
-    for (let current = ready; ; ) {
-      try {
-        await this.#parts.flusher.flush(current)
-        this.#durablePosition = Math.max(this.#durablePosition, plan.head.position)
-        return true
-      } catch (error) {
-        const isOver = performance.now() >= deadlineMs
-        if (isOver || !isConnectionLoss(error)) throw inDoubt(this.#parts.name, ids, error, error)
-        // Without rows of its own the answer rests on what others wrote: it is decided again.
-        if (ids.length === 0) return false
-        const found = await this.#resolve(ids, error, deadlineMs)
-        if (found === undefined) return false
-        current = found
-      }
-    }
+  /**
+   * Whoever gets the lock knows that its old holder has ended, so its events are there for good, or will never be.
+   */
+  #areCommitted(ids: readonly string[]): Promise<boolean> {
+    const { writer, sql, timeoutMs } = this.#parts
+    return transact(writer, begin(timeoutMs, true), async (transaction) => {
+      const [, found] = await together([
+        transaction.run(sql.lock),
+        transaction.run(sql.readIds, [uuidArray(ids)]),
+      ])
+      return found.length === ids.length
+    })
+  }
+
+  #noteDurable(position: number): void {
+    this.#durablePosition = Math.max(this.#durablePosition, position)
   }
 
   async #isStill(position: number, proof: string | Uint8Array): Promise<boolean> {
@@ -244,15 +245,9 @@ function gone(position: number): ConnectionLost {
   return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
 }
 
-/** A plan that the server has committed, and the connection that makes it durable; none when the commit did. */
-interface Committed {
-  readonly plan: AppendPlan
-  readonly ready: PostgresConnection | undefined
-}
-
 interface Attempt {
   plan: AppendPlan | undefined
-  /** True when COMMIT was sent and its answer was lost. */
+  /** True when it may have been committed, and is not known to be durable. */
   isDoubtful: boolean
 }
 

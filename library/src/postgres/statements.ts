@@ -29,8 +29,13 @@ export const savepoint = 'SAVEPOINT daybook_append'
 export const releaseSavepoint = 'RELEASE SAVEPOINT daybook_append'
 export const rollbackToSavepoint = 'ROLLBACK TO SAVEPOINT daybook_append'
 
-/** Does nothing but write a record and commit it; see `flushing.ts`. */
-export const flush: Statement = statement("SELECT pg_logical_emit_message(true, 'daybook', '')")
+/**
+ * Does nothing but write a record and commit it; see `flushing.ts`. A replica shows only what is on the disk, its own
+ * and that of the server it follows.
+ */
+export const flush: Statement = statement(
+  "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END",
+)
 
 /** Names in byte order, times as numbers: what a book needs to know of the server it is on. */
 export const readServer: Statement = statement(`
@@ -46,14 +51,17 @@ export const readTransaction: Statement = statement(
 
 /**
  * Begins a transaction of the log. READ COMMITTED, whatever the default: each statement after the lock must see what
- * was committed before the lock was got. A client that vanishes in the middle is thrown out, so that its lock is free.
+ * was committed before the lock was got. Not READ WRITE: a database that is set to be read-only is left alone. A client that vanishes in the middle is thrown out, so that its lock is free.
  */
 export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
-  const durability = flushesAtCommit ? '' : 'SET LOCAL synchronous_commit = off;'
-  return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${durability}
+  return `BEGIN ISOLATION LEVEL READ COMMITTED;
+    ${flushesAtCommit ? '' : `${flushLater};`}
     SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
     SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
 }
+
+/** The commit of this transaction does not wait for the disk. */
+export const flushLater = 'SET LOCAL synchronous_commit = off'
 
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
@@ -85,8 +93,6 @@ export interface LogStatements {
   readonly saveSnapshot: Statement
   readonly clearSnapshots: Statement
   readonly countSnapshots: Statement
-  readonly countTagFaults: Statement
-  readonly countIndexFaults: Statement
 }
 
 /** Texts for the book in a schema. */
@@ -114,9 +120,9 @@ export function logStatements(schema: string): LogStatements {
     ),
     readProof: statement(`SELECT id, encode(chain_hash, 'hex') FROM ${event} WHERE position = $1`),
     readVersions: statement(`
-      SELECT s.stream, i.version FROM unnest($1::text[]) AS s (stream)
-      CROSS JOIN LATERAL (SELECT version FROM ${eventIndex} WHERE stream = s.stream COLLATE "C"
-        ORDER BY version DESC LIMIT 1) AS i`),
+      SELECT s.stream, i.version FROM unnest($1::text[], $2::int8[]) AS s (stream, least)
+      CROSS JOIN LATERAL (SELECT version FROM ${eventIndex}
+        WHERE stream = s.stream COLLATE "C" AND version >= s.least ORDER BY version DESC LIMIT 1) AS i`),
     readKeys: statement(`
       SELECT key, fingerprint, first_position, event_count FROM ${inSchema('idempotency_key')}
       WHERE key = ANY ($1)`),
@@ -147,16 +153,6 @@ export function logStatements(schema: string): LogStatements {
     ),
     listen: `LISTEN ${quoted(channel)}`,
     ...snapshotStatements(inSchema('snapshot')),
-    countTagFaults: statement(`
-      SELECT (SELECT count(*) FROM (SELECT tag COLLATE "C", position FROM ${event}, json_array_elements_text(tags) AS tag
-          EXCEPT SELECT tag, position FROM ${eventTag}) AS lacking),
-        (SELECT count(*) FROM (SELECT tag, position FROM ${eventTag}
-          EXCEPT SELECT tag COLLATE "C", position FROM ${event}, json_array_elements_text(tags) AS tag) AS extra)`),
-    countIndexFaults: statement(`
-      SELECT (SELECT count(*) FROM (SELECT stream, version, id, position FROM ${event}
-          EXCEPT SELECT stream, version, id, position FROM ${eventIndex}) AS lacking),
-        (SELECT count(*) FROM (SELECT stream, version, id, position FROM ${eventIndex}
-          EXCEPT SELECT stream, version, id, position FROM ${event}) AS extra)`),
   }
 }
 

@@ -12,39 +12,71 @@ export class Transaction implements Runner {
   readonly #session: Session
   readonly #client: PostgresConnection
   #isEnding = false
+  #isEnded = false
+  #isWarned = false
+  readonly #onNotice = ({ severity }: { readonly severity?: string | undefined }): void => {
+    if (severity === 'WARNING') this.#isWarned = true
+  }
 
   constructor(session: Session, client: PostgresConnection) {
     this.#session = session
     this.#client = client
+    client.on('notice', this.#onNotice)
   }
 
-  /** True once COMMIT was sent: when the connection is lost after that, only the log can tell what became of it. */
+  /** True once its end was sent: when the connection is lost after that, only the log can tell what became of it. */
   get isEnding(): boolean {
     return this.#isEnding
+  }
+
+  /** True once the server said that it is committed, or rolled back as asked. */
+  get isEnded(): boolean {
+    return this.#isEnded
   }
 
   run(statement: sql.Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
     return runOn(this.#client, statement, values, this.#session.options)
   }
 
+  /** Sends what is run at once in one piece, which spares both sides most of their system calls; waits for all of it. */
+  async sendTogether<Pending extends readonly unknown[] | []>(
+    run: () => Pending,
+  ): Promise<{ -readonly [Index in keyof Pending]: Awaited<Pending[Index]> }> {
+    const stream = this.#client.connection?.stream
+    stream?.cork?.()
+    let pending: Pending
+    try {
+      pending = run()
+    } finally {
+      stream?.uncork?.()
+    }
+    return together(pending)
+  }
+
   /** Resolves when it is committed. */
   async commit(): Promise<void> {
     this.#isEnding = true
-    const { replyTimeoutMs } = this.#session.options
-    const types = { getTypeParser: () => (text: string) => text }
-    try {
-      const { command } = await this.#client.query({
-        text: sql.commit,
-        rowMode: 'array',
-        types,
-        query_timeout: replyTimeoutMs,
-      })
-      // The server answers the COMMIT of a failed transaction with a ROLLBACK, and no error.
-      if (command !== sql.commit)
-        throw new DaybookError('TRANSACTION_ABORTED', 'the transaction was rolled back')
-    } catch (error) {
-      throw isServerError(error) || error instanceof DaybookError ? error : new ConnectionLost(error)
-    }
+    // The server answers the COMMIT of a failed transaction with a ROLLBACK, and no error.
+    if ((await this.#end(sql.commit)) === sql.commit) this.#isEnded = true
+    else throw new DaybookError('TRANSACTION_ABORTED', 'the transaction was rolled back')
+  }
+
+  /** Ends a transaction that has written nothing. */
+  async rollback(): Promise<void> {
+    this.#isEnding = true
+    await this.#end(sql.rollback)
+    this.#isEnded = true
+  }
+
+  /** Makes durable what was committed before, on this connection and on all others; see `flushing.ts`. */
+  async flush(): Promise<void> {
+    await this.run(sql.flush)
+  }
+
+  /** A wait for replicas that was cancelled succeeds, with a warning: what it waited for is not known to be there. */
+  requireNoWarning(): void {
+    if (this.#isWarned)
+      throw new ConnectionLost(new Error('the wait for the synchronous replicas was cancelled'))
   }
 
   /** Gives the transaction up after an error, so that the connection can be used again or is gone. */
@@ -57,6 +89,21 @@ export class Transaction implements Runner {
       if (!this.#isEnding) await this.run(sql.rollback)
     } catch {
       this.#session.drop(this.#client)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.removeListener('notice', this.#onNotice)
+  }
+
+  async #end(text: string): Promise<string | null> {
+    const { replyTimeoutMs } = this.#session.options
+    const types = { getTypeParser: () => (cell: string) => cell }
+    try {
+      const ending = { text, rowMode: 'array', types, query_timeout: replyTimeoutMs } as const
+      return (await this.#client.query(ending)).command
+    } catch (error) {
+      throw isServerError(error) ? error : new ConnectionLost(error)
     }
   }
 }
@@ -85,7 +132,7 @@ export async function transact<Result>(
   const client = await session.connected()
   if (begunOn !== undefined && begunOn !== client)
     throw new ConnectionLost(new Error('it was made anew since'))
-  const transaction = new Transaction(session, client)
+  await using transaction = new Transaction(session, client)
   try {
     const [, result] = await together([transaction.run(begin), work(transaction)])
     await transaction.commit()

@@ -62,14 +62,8 @@ export interface EventLog extends LogReader {
    * Rejects only when the whole transaction failed, and then nothing was written.
    *
    * @param inline runs inside the transaction after the rows are written; if it rejects, so does the append
-   * @param onCommitted may be called when the lock is free again but the rows are not durable yet, so that the next
-   * append can begin; the answer comes when they are
    */
-  append(
-    requests: readonly AppendRequest[],
-    inline?: InlineStep,
-    onCommitted?: () => void,
-  ): Promise<readonly AppendOutcome[]>
+  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
   /**
    * Resolves when every event up to a position would survive a crash. Reading shows what is committed, which may be
    * a few milliseconds before it is on the disk: whoever acts on the world outside of this database asks first.
