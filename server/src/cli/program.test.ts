@@ -15,6 +15,7 @@ const commands = [
   'find',
   'projections',
   'stats',
+  'migrate',
   'doctor',
 ]
 

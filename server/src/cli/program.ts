@@ -5,6 +5,7 @@ import { addDoctor } from './commands/doctor.ts'
 import { addFind } from './commands/find.ts'
 import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
+import { addMigrate } from './commands/migrate.ts'
 import { addProjections } from './commands/projections.ts'
 import { addRead } from './commands/read.ts'
 import { addRun } from './commands/run.ts'
@@ -35,6 +36,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     addFind,
     addProjections,
     addStats,
+    addMigrate,
     addDoctor,
   ])
     add(program, session)
@@ -75,7 +77,10 @@ function configure(program: Command, shell: Shell, told: string[]): void {
     .helpOption('-h, --help', 'explain a command')
     .helpCommand('help [command]', 'explain a command')
     .option('--config <file>', 'the configuration (default: the nearest daybook.config.ts, .js or .mjs)')
-    .option('--store <address>', 'the store instead of the configuration’s: sqlite:FILE or memory:')
+    .option(
+      '--store <address>',
+      'the store instead of the configuration’s: sqlite:FILE, postgres://user:password@host/database?schema=bank or memory:',
+    )
     .option('--json', 'print one JSON object a line, errors too')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({

@@ -150,8 +150,12 @@ describe('a book that may only be read', () => {
 describe('an address of a store', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['bank.db', /--store sqlite:bank\.db/],
-    ['sqlite:', /Known are sqlite:FILE and memory:/],
-    ['postgres://localhost/bank', /Known are/],
+    ['sqlite:', /Known are sqlite:FILE, postgres:\/\/user:password@host\/database and memory:/],
+    ['mysql://ada:secret@localhost/bank', /Known are/],
+    ['postgres://ada:secret@local host/bank', /%40/],
+    ['postgres://ada:p#secret@localhost/bank', /PGPASSWORD/],
+    ['postgres://ada:p?secret@localhost/bank', /PGPASSWORD/],
+    ['postgres://localhost/bank?schema=no-name', /bounds/],
     ['memory:x', /Known are/],
     ['', /Known are/],
   ]
@@ -160,6 +164,7 @@ describe('an address of a store', () => {
       const ran = await daybook(['read', '--store', address, '--json'])
       assert.equal(ran.code, 2)
       assert.match(failureOf(ran).hint, hint)
+      assert.doesNotMatch(`${ran.stdout}${ran.stderr}`, /secret|ada/)
     })
   }
 })

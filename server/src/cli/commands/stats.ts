@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Book } from 'daybook'
 import { explained } from '../help.ts'
 import { definitionsOf, openToRead } from '../opening.ts'
 import type { Form } from '../output.ts'
@@ -51,7 +52,7 @@ async function stats(tools: Tools): Promise<void> {
     }
   }
   const streams = [...categories.values()].reduce((sum, one) => sum + one.streams, 0)
-  const bytes = bytesOf(store)
+  const bytes = bytesOf(store) ?? (await inspectedBytes(book))
   if (output.form === 'json') {
     await output.object({
       store: store.name,
@@ -87,6 +88,12 @@ async function stats(tools: Tools): Promise<void> {
     if (output.form === 'table') await output.line('')
     await output.list([listed(counts)], columnsOf(title, output.form), (count) => count)
   }
+}
+
+/** What a store without a file says of its size. */
+async function inspectedBytes(book: Book): Promise<number | undefined> {
+  const { bytes } = (await book.inspect()).facts
+  return typeof bytes === 'number' ? bytes : undefined
 }
 
 function add(counts: Map<string, Count>, name: string, streams: number): void {

@@ -1,0 +1,106 @@
+/** A book on a replica: read there, never written, and taken over when the primary is gone. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { type PostgresServer, startServer } from '@daybook/postgres-server'
+import { startReplica } from '@daybook/postgres-server/replica'
+import { Client } from 'pg'
+import type { Book } from '../../library/src/index.ts'
+import {
+  migratePostgres,
+  type PostgresDriver,
+  type PostgresSettings,
+} from '../../library/src/postgres/index.ts'
+import { account, balances, onClient, openBank, rowsOf } from './bank.ts'
+
+let primary: PostgresServer
+let replica: PostgresServer
+before(async () => {
+  primary = await startServer({ settings: { shared_buffers: '16MB' } })
+  replica = await startReplica(primary, { settings: { shared_buffers: '16MB' } })
+})
+after(async () => {
+  await replica?.dispose()
+  await primary?.dispose()
+})
+
+/** A driver that connects to whatever the name of the database points to now. */
+function namedServer(): { readonly driver: PostgresDriver; pointTo(server: PostgresServer): void } {
+  let port = primary.port
+  class NamedClient extends Client {
+    constructor(settings: PostgresSettings) {
+      super({ ...settings, connectionString: primary.url().replace(`:${primary.port}/`, `:${port}/`) })
+    }
+  }
+  return {
+    driver: { Client: NamedClient },
+    pointTo: (server) => {
+      port = server.port
+    },
+  }
+}
+
+/** Ends every connection of the store's, as a switch-over does. */
+function endConnections(server: PostgresServer): Promise<unknown> {
+  return rowsOf(
+    server.url(),
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'daybook %'",
+  )
+}
+
+describe('a replica', () => {
+  let writing: Book
+  before(async () => {
+    writing = await openBank(primary.url())
+    await writing.execute(account.deposit('1', { cents: 5 }))
+  })
+  after(() => writing.close())
+
+  it('is refused for writing and for migrations', async () => {
+    await assert.rejects(openBank(replica.url(), { migrate: false }), {
+      code: 'STORE_READ_ONLY',
+      message: /the server is a replica/,
+    })
+    await assert.rejects(openBank(replica.url(), { migrate: true }), { code: 'STORE_READ_ONLY' })
+    await assert.rejects(migratePostgres(replica.url()), { code: 'STORE_READ_ONLY' })
+  })
+
+  it('is read while it follows, events and read models alike', async () => {
+    await using reading = await openBank(replica.url(), { readOnly: true })
+    assert.deepEqual(reading.identity, writing.identity)
+    const done = await writing.execute(account.deposit('1', { cents: 7 }))
+    await writing.read(balances).get('1', { notBefore: done.position })
+    const balance = await reading.read(balances).get('1', { notBefore: done.position })
+    assert.deepEqual(balance, { cents: 12 })
+    assert.equal((await reading.load(account, '1')).state.cents, 12)
+    assert.deepEqual(await reading.verify(), { events: 2 })
+    await assert.rejects(reading.execute(account.deposit('1', { cents: 1 })), { code: 'STORE_READ_ONLY' })
+  })
+
+  it('takes over: appends are refused until it is promoted, and go on in the same process after', async () => {
+    const { driver, pointTo } = namedServer()
+    await using book = await openBank(primary.url(), { driver })
+    await book.execute(account.deposit('2', { cents: 1 }))
+    await onClient(primary.url(), async (client) => {
+      const { rows } = await client.query('SELECT pg_current_wal_lsn() AS lsn')
+      await caughtUp(rows[0].lsn)
+    })
+    pointTo(replica)
+    await endConnections(primary)
+    await assert.rejects(book.execute(account.deposit('2', { cents: 1 })), {
+      code: 'STORE_READ_ONLY',
+    })
+    assert.equal((await book.load(account, '2')).state.cents, 1)
+    await rowsOf(replica.url(), 'SELECT pg_promote()')
+    const done = await book.execute(account.deposit('2', { cents: 2 }))
+    assert.deepEqual([done.version, done.state], [2, { cents: 3 }])
+    assert.deepEqual(await book.read(balances).get('2', { notBefore: done.position }), { cents: 3 })
+    assert.deepEqual(await book.verify(), { events: 4 })
+  })
+})
+
+/** Resolves when the replica has replayed up to a place in the write-ahead log. */
+async function caughtUp(lsn: string): Promise<void> {
+  const text = `SELECT pg_last_wal_replay_lsn() >= '${lsn}'::pg_lsn`
+  while ((await rowsOf(replica.url(), text))[0]?.[0] !== true)
+    await new Promise((next) => setTimeout(next, 10))
+}
