@@ -183,7 +183,13 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       log,
       snapshots: new PostgresSnapshots(reader, derived, sql),
       readModels: new PostgresReadModels({ name, schema, reader, derived }),
-      inspect: () => inspect(reader, { name, schema, sql }),
+      inspect: () =>
+        inspect(address, {
+          schema,
+          sql,
+          isDurable: opening.flush !== 'never',
+          mayBeUnsafe: isReadOnly || options.unsafeDurability === true,
+        }),
       close: async () => {
         notifier?.close()
         await log.close()

@@ -1,43 +1,63 @@
 import type { StoreReport } from '../core/ports/store.ts'
-import type { Session } from './connection.ts'
-import { holderText, type LockHolder, lockHolders } from './lock-holders.ts'
-import { readServerFacts } from './server.ts'
+import type { ServerAddress } from './connection.ts'
+import { problemsIn } from './diagnosing.ts'
+import { holderText } from './lock-holders.ts'
+import { type Observed, observe } from './observing.ts'
 import type { LogStatements } from './statements.ts'
+
+/** The book that is looked at, and what it was opened for. */
+export interface Inspection {
+  readonly schema: string
+  readonly sql: LogStatements
+  /** False when its appends do not wait for the disk. */
+  readonly isDurable: boolean
+  /** True when a setting of the server that loses appends does no harm, or was asked for by name. */
+  readonly mayBeUnsafe: boolean
+}
 
 /** What a store can tell of itself. */
 export async function inspect(
-  reader: Session,
-  { schema, sql }: { readonly name: string; readonly schema: string; readonly sql: LogStatements },
+  address: ServerAddress,
+  { schema, sql, isDurable, mayBeUnsafe }: Inspection,
 ): Promise<StoreReport> {
-  return reader.repeatable(async (runner) => {
-    const server = await readServerFacts(runner)
-    const [head] = await runner.run(sql.readHead, [0])
-    return {
-      facts: {
-        store: 'postgres',
-        schema,
-        events: Number(head?.[0] ?? 0),
-        server: server.version,
-        user: server.user,
-        synchronousCommit: server.synchronousCommit,
-      },
-      problems: (await lockHolders(runner, schema)).filter(isLong).map(heldLock),
-    }
-  })
+  const observed = await observe(address, schema, sql)
+  return { facts: factsOf(observed, schema, isDurable), problems: problemsIn(observed, mayBeUnsafe) }
 }
 
-/** An append holds the lock for some milliseconds; one that waits for a second is stuck. */
-const longLockMs = 1_000
-
-function isLong({ transactionMs, stateMs, waiting }: LockHolder): boolean {
-  return transactionMs === undefined ? waiting > 0 : Math.max(transactionMs, stateMs ?? 0) >= longLockMs
-}
-
-function heldLock(holder: LockHolder): StoreReport['problems'][number] {
-  const end = holder.pid === undefined ? 'ROLLBACK PREPARED' : `SELECT pg_terminate_backend(${holder.pid})`
+/** In the order in which a person should read them; what there is nothing of is left out. */
+function factsOf(observed: Observed, schema: string, isDurable: boolean): StoreReport['facts'] {
+  const { server, head, bytes, partitions, connections, transactions, holders, derived } = observed
+  const [oldest] = transactions
   return {
-    code: 'LOG_LOCK_HELD',
-    message: `the log's lock is held, and ${holder.waiting} wait for it: ${holderText(holder)}`,
-    hint: `Commit or roll that transaction back; nothing can be appended before. If nobody will, ${end} ends it.`,
+    store: 'postgres',
+    database: server.database,
+    schema,
+    schemaVersion: observed.schemaVersion,
+    events: head,
+    bytes,
+    ...(head < 1_000 ? {} : { bytesPerEvent: Math.round(bytes / head) }),
+    ...(partitions === 0 ? {} : { partitions }),
+    server: server.version,
+    user: server.user,
+    rights: observed.rights,
+    isReplica: server.isReplica,
+    isDurable: isDurable && observed.unsafe.length === 0,
+    synchronousCommit: server.synchronousCommit,
+    fsync: server.fsync,
+    fullPageWrites: server.fullPageWrites,
+    ...(observed.unsafe.length === 0 ? {} : { unsafeSettings: observed.unsafe.join(', ') }),
+    ...(server.synchronousStandbyNames === ''
+      ? {}
+      : { synchronousStandbyNames: server.synchronousStandbyNames }),
+    connections: `${connections.used} of ${connections.most}`,
+    ...(oldest === undefined
+      ? {}
+      : {
+          oldestTransaction: `${(oldest.openMs / 1_000).toFixed(1)} s, process ${oldest.pid}, ${oldest.state}`,
+        }),
+    ...(holders.length === 0 ? {} : { lockHolder: holders.map(holderText).join('; ') }),
+    deadRows: `${derived.deadRows} beside ${derived.rows}`,
+    lastVacuum: derived.vacuumedAt,
+    ...(observed.checkedFrom === 1 ? {} : { indexesCheckedFrom: observed.checkedFrom }),
   }
 }

@@ -63,7 +63,7 @@ describe("the log's lock", () => {
       return /a forgotten shell.*idle in transaction for 1\.\d s/.test(error.message)
     })
     const [problem] = (await book.inspect()).problems
-    assert.equal(problem?.code, 'LOG_LOCK_HELD')
+    assert.equal(problem?.code, 'STORE_HELD_UP')
     assert.match(problem.message, /process \d+ \(application "a forgotten shell"/)
     assert.match(problem.hint, new RegExp(`pg_terminate_backend\\(${holder.pid}\\)`))
     await other.query('ROLLBACK')
