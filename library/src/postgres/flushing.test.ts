@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { after, it } from 'node:test'
+import { type TestServer, testServer } from '@daybook/postgres-server/testing'
+import { Client } from 'pg'
+import { nodeHost } from '../host/node-host.ts'
+import { type Book, openBook } from '../index.ts'
+import type { PostgresDriver, PostgresQuery, PostgresSettings } from './driver.ts'
+import { postgres } from './index.ts'
+import { flush } from './statements.ts'
+
+const server: TestServer = await testServer()
+const database = await server.createDatabase()
+after(() => server.dispose())
+
+/** Told of each statement before it is sent; may break the connection. */
+type Watch = (text: string, client: object) => void
+
+/** The module pg, whose clients show each statement before they send it. */
+function watched(watch: Watch): PostgresDriver {
+  class WatchedClient extends Client {
+    constructor(settings: PostgresSettings) {
+      super({ ...settings })
+      const send = this.query.bind(this)
+      const value = (query: PostgresQuery): unknown => {
+        watch(query.text, this)
+        return send(query)
+      }
+      Object.defineProperty(this, 'query', { value })
+    }
+  }
+  return { Client: WatchedClient }
+}
+
+let books = 0
+
+async function openWatched(watch: Watch, schema = `book_${++books}`): Promise<Book> {
+  const store = postgres(server.url(database), { schema, migrate: true, driver: watched(watch) })
+  return openBook({ store })
+}
+
+function kindOf(text: string): string {
+  if (text === flush.text) return 'flush'
+  if (text.startsWith('BEGIN')) return 'begin'
+  if (text.includes('INSERT INTO') && text.includes('leaf_hash')) return 'insert'
+  return text === 'SET LOCAL synchronous_commit = off' ? 'flush later' : text
+}
+
+function append(book: Book, stream = 'a-1', key?: string): Promise<unknown> {
+  return book.append(stream, [{ type: 'Happened', data: {} }], { idempotencyKey: key })
+}
+
+it('who appends alone flushes with the commit; who shares the log lets go of the lock first', async () => {
+  const sent: string[] = []
+  const schema = `book_${++books}`
+  const interesting = ['begin', 'insert', 'flush later', 'COMMIT', 'flush']
+  await using book = await openWatched((text) => {
+    if (interesting.includes(kindOf(text))) sent.push(kindOf(text))
+  }, schema)
+  await using other = await openWatched(() => undefined, schema)
+  await append(book)
+  sent.length = 0
+  await append(book)
+  assert.deepEqual(sent, ['begin', 'insert', 'COMMIT'])
+  await append(other)
+  sent.length = 0
+  await append(book)
+  assert.deepEqual(sent, ['begin', 'insert', 'flush later', 'COMMIT', 'flush'])
+})
+
+it('a refusal that rests on what somebody else appended waits until that is durable', async () => {
+  const sent: string[] = []
+  const schema = `book_${++books}`
+  await using book = await openWatched((text) => void sent.push(kindOf(text)), schema)
+  await using other = await openWatched(() => undefined, schema)
+  await append(other)
+  sent.length = 0
+  const late = book.append('a-1', [{ type: 'Happened', data: {} }], { expectedVersion: 'none' })
+  await assert.rejects(late, { code: 'CONCURRENCY_CONFLICT' })
+  assert.deepEqual(
+    sent.filter((kind) => ['ROLLBACK', 'flush', 'COMMIT'].includes(kind)),
+    ['ROLLBACK', 'flush'],
+  )
+})
+
+for (const [moment, where] of [
+  ['before the rows are sent', 'insert'],
+  ['before the commit is sent', 'COMMIT'],
+  ['between the commit and the flush', 'flush'],
+] as const) {
+  it(`a connection that breaks ${moment} leaves one effect and one answer`, async () => {
+    let isArmed = false
+    const schema = `book_${++books}`
+    await using book = await openWatched((text, client) => {
+      if (!isArmed || kindOf(text) !== where) return
+      isArmed = false
+      // What was sent before reaches the server; this statement and its answers do not.
+      socketOf(client).destroySoon()
+    }, schema)
+    await using other = await openWatched(() => undefined, schema)
+    await append(other, 'b-1')
+    isArmed = true
+    await append(book, 'a-1', 'key-1')
+    assert.equal(isArmed, false, 'the connection was not broken')
+    await append(book, 'a-1', 'key-1')
+    await append(book, 'a-2')
+    const streams: string[] = []
+    for await (const event of book.readLog()) streams.push(event.stream)
+    assert.deepEqual(streams, ['b-1', 'a-1', 'a-2'])
+  })
+}
+
+function socketOf(client: object): { destroySoon(): void } {
+  assert.ok('connection' in client && typeof client.connection === 'object' && client.connection !== null)
+  const { connection } = client
+  assert.ok('stream' in connection && typeof connection.stream === 'object' && connection.stream !== null)
+  const { stream } = connection
+  assert.ok('destroySoon' in stream && typeof stream.destroySoon === 'function')
+  return { destroySoon: () => void Reflect.apply(stream.destroySoon as () => void, stream, []) }
+}
+
+it('what is not the event that was read is not durable', async () => {
+  await using book = await openWatched(() => undefined)
+  await append(book)
+  const store = postgres(server.url(database), { schema: `book_${books}` })
+  const opened = await store.open(nodeHost())
+  const { rows } = await opened.log.readLog({ afterPosition: 0, toPosition: 1, items: undefined, limit: 1 })
+  const { chainHash } = await opened.log.head()
+  await assert.rejects(opened.log.whenDurable(1, '00000000-0000-7000-8000-000000000000'), {
+    code: 'STORE_UNREACHABLE',
+  })
+  await assert.rejects(opened.log.whenDurable(1, new Uint8Array(32)), { code: 'STORE_UNREACHABLE' })
+  await opened.log.whenDurable(1, chainHash)
+  await opened.log.whenDurable(1, rows[0]?.id)
+  await opened.close()
+})
