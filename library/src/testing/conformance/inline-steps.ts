@@ -56,6 +56,25 @@ const failures: readonly ConformanceCase[] = [
     },
   },
   {
+    name: 'an append whose inline step swallows a failure is acknowledged only when it is there',
+    run: async (book) => {
+      await prepare(book)
+      // A change of what was never prepared: it fails in a database, which may take the whole transaction along.
+      const unprepared = {
+        ...change(0, 1, [row('lost')]),
+        shape: { name: 'nowhere', version: 1, columns: {} },
+      }
+      const append = book.log.append([book.request(one('a-1'))], async (_rows, transaction) => {
+        await transaction.change(unprepared).catch(() => undefined)
+      })
+      const [settled] = await Promise.allSettled([append])
+      const written = settled.status === 'fulfilled' ? 1 : 0
+      assert.equal((await book.assertSound()).length, written)
+      await book.accept(book.request(one('a-1')))
+      assert.equal((await book.assertSound()).length, written + 1)
+    },
+  },
+  {
     name: 'a change in an inline step is refused when the checkpoint has moved',
     run: async (book) => {
       await prepare(book)

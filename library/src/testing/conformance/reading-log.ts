@@ -199,6 +199,45 @@ export const readingLog: ConformanceGroup = {
         assert.deepEqual(positions(rest), range(51, 61))
       },
     },
+    {
+      name: 'who follows the log while others append sees each event once, in order, by any filter',
+      run: async (book) => {
+        const writers = [await book.open(), await book.open()]
+        const filters = [
+          undefined,
+          [{ tags: ['odd'] }, { tags: ['even'] }],
+          [{ types: ['Counted'], categories: ['a'] }],
+        ]
+        const [seen] = await Promise.all([
+          Promise.all(filters.map((items) => followed(book, items, 120))),
+          ...writers.map(async ({ log }, writer) => {
+            for (const n of range(1, 60)) {
+              const events = [event('Counted', { n }, n % 2 === 0 ? 'even' : 'odd')]
+              await book.accept(book.request({ stream: `a-${writer}`, events }), log)
+            }
+          }),
+        ])
+        for (const found of seen) assert.deepEqual(found, range(1, 120))
+      },
+    },
     ...filters,
   ],
+}
+
+/** The positions found page by page, each begun where the one before ended, while the log grows up to a position. */
+async function followed(
+  book: ConformanceContext,
+  items: LogSlice['items'],
+  lastPosition: number,
+): Promise<readonly number[]> {
+  const found: number[] = []
+  let afterPosition = 0
+  for (let pages = 0; afterPosition < lastPosition; pages++) {
+    assert.ok(pages < 20_000, `scannedTo stays at ${afterPosition}`)
+    const page = await book.readLog({ afterPosition, items, limit: 7 })
+    found.push(...positions(page.rows))
+    afterPosition = page.scannedTo
+    await book.host.nextTurn()
+  }
+  return found
 }
