@@ -41,14 +41,14 @@ export class PostgresReadModels implements ReadModelStore {
   }
 
   async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
-    await this.#parts.derived.transaction(async (transaction) => {
+    await this.#parts.derived.durableTransaction(async (transaction) => {
       await createReadModel(transaction, this.#parts.schema, shape)
       await transaction.run(this.#checkpoints.start, [subscription, ...checkpointCells(start)])
     })
   }
 
   async prepareSubscription(subscription: string, start: Checkpoint): Promise<void> {
-    await this.#parts.derived.transaction((transaction) =>
+    await this.#parts.derived.durableTransaction((transaction) =>
       transaction.run(this.#checkpoints.start, [subscription, ...checkpointCells(start)]),
     )
   }
@@ -109,7 +109,7 @@ export class PostgresReadModels implements ReadModelStore {
   }
 
   async reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
-    await this.#parts.derived.transaction(async (transaction) => {
+    await this.#parts.derived.durableTransaction(async (transaction) => {
       await createReadModel(transaction, this.#parts.schema, shape)
       await transaction.run(sql.readModelStatements(this.#parts.schema, shape).clear)
       await transaction.run(this.#checkpoints.reset, [subscription, ...checkpointCells(start)])
@@ -148,12 +148,28 @@ export class DerivedWriter {
     work: (transaction: Transaction) => Promise<Result>,
     begunOn?: PostgresConnection,
   ): Promise<Result> {
+    return this.#transact(work, begunOn, false)
+  }
+
+  /**
+   * As `transaction`, and on the disk when it resolves: for what is done once and not looked for again. A process that
+   * outlives a crash of the server goes on as if it were there.
+   */
+  durableTransaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#transact(work, undefined, true)
+  }
+
+  #transact<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    begunOn: PostgresConnection | undefined,
+    flushesAtCommit: boolean,
+  ): Promise<Result> {
     const { timeoutMs, name, host } = this.#session.address
     return this.#mutex.run(async () => {
       const startMs = performance.now()
       for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
         try {
-          return await transact(this.#session, begin(timeoutMs, false), work, begunOn)
+          return await transact(this.#session, begin(timeoutMs, flushesAtCommit), work, begunOn)
         } catch (error) {
           const isHarmless = isWorthRepeating(error) || (begunOn === undefined && isConnectionLoss(error))
           if (!isHarmless || performance.now() - startMs >= timeoutMs) throw translated(error, name)
