@@ -22,6 +22,7 @@ export interface JoinedLogParts {
   readonly identity: BookIdentity
   readonly sql: statements.LogStatements
   readonly flush: 'outside-lock' | 'inside-lock' | 'never'
+  readonly timeoutMs: number
   readonly partitions: Partitions
 }
 
@@ -30,7 +31,7 @@ export function joinedClient(transaction: unknown, name: string): PostgresClient
   if (!isClient(transaction)) {
     throw invalid(name, 'the transaction must be a connected Client of pg, or one checked out of its Pool')
   }
-  const status = transaction.getTransactionStatus?.() ?? 'T'
+  const status = transaction.getTransactionStatus === undefined ? 'T' : transaction.getTransactionStatus()
   if (status === 'T') return transaction
   if (status === 'E')
     throw invalid(name, 'the transaction on the connection given has failed; roll it back first')
@@ -79,7 +80,7 @@ export class JoinedLog extends PostgresReader implements EventLog {
     const runner = this.#runner
     await runner.run(statements.savepoint)
     try {
-      await runner.run(sql.lock)
+      await runner.lock()
       const facts = await heldFacts(runner, sql, requests, 0)
       const plan = planAppend(facts, requests, host.now(), this.#hasher)
       attempt.position = plan.head.position
@@ -121,6 +122,7 @@ class JoinedRunner implements Runner {
   readonly #parts: JoinedLogParts
   readonly #order = new Mutex()
   #checked: Promise<void> | undefined
+  #lockTimeout = ''
 
   constructor(client: PostgresClient, parts: JoinedLogParts) {
     this.client = client
@@ -129,11 +131,26 @@ class JoinedRunner implements Runner {
 
   run(statement: statements.Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
     return this.#order.run(async () => {
-      this.#checked ??= this.#check()
-      await this.#checked
+      await this.#checkOnce()
       // Not prepared by name: the connection is the caller's, and may go through a pooler.
       return runOn(this.client, statement, values, { isPrepared: false })
     })
+  }
+
+  /**
+   * Takes the log's lock. Whoever waits without bound by their own setting waits no longer than the store would; the
+   * setting is then put back, by this statement or by the savepoint.
+   */
+  async lock(): Promise<void> {
+    const { sql, timeoutMs } = this.#parts
+    await this.#order.run(() => this.#checkOnce())
+    const isBound = this.#lockTimeout !== '0'
+    await this.run(isBound ? sql.lock : statements.boundLock(sql.lock, timeoutMs))
+  }
+
+  #checkOnce(): Promise<void> {
+    this.#checked ??= this.#check()
+    return this.#checked
   }
 
   async #check(): Promise<void> {
@@ -145,7 +162,8 @@ class JoinedRunner implements Runner {
     })
     const [settings] = await runOn(this.client, statements.readTransaction, [], { isPrepared: false })
     await runOn(this.client, statements.releaseSavepoint)
-    const [isolation, synchronousCommit] = settings ?? []
+    const [isolation, synchronousCommit, lockTimeout] = settings ?? []
+    this.#lockTimeout = lockTimeout ?? ''
     if (book[0]?.[0] !== identity.bookId) throw invalid(name, 'the connection given is to another book')
     if (isolation !== 'read committed') {
       throw invalid(

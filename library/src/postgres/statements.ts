@@ -46,7 +46,7 @@ export const readServer: Statement = statement(`
 
 /** What a caller's own transaction must be: see `joined-log.ts`. */
 export const readTransaction: Statement = statement(
-  "SELECT current_setting('transaction_isolation'), current_setting('synchronous_commit')",
+  "SELECT current_setting('transaction_isolation'), current_setting('synchronous_commit'), current_setting('lock_timeout')",
 )
 
 /**
@@ -58,6 +58,11 @@ export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
     ${flushesAtCommit ? '' : `${flushLater};`}
     SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
     SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
+}
+
+/** Takes a lock with a bound on the wait, in ms, in a transaction whose own setting is none. */
+export function boundLock(lock: string, timeoutMs: number): string {
+  return `SET LOCAL lock_timeout = ${Math.trunc(timeoutMs)}; ${lock}; SET LOCAL lock_timeout = 0`
 }
 
 /** The commit of this transaction does not wait for the disk. */
@@ -118,7 +123,10 @@ export function logStatements(schema: string): LogStatements {
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
-    readProof: statement(`SELECT id, encode(chain_hash, 'hex') FROM ${event} WHERE position = $1`),
+    readProof: statement(`
+      SELECT id, encode(chain_hash, 'hex'),
+        (SELECT position FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1)
+      FROM ${event} WHERE position = $1`),
     readVersions: statement(`
       SELECT s.stream, i.version FROM unnest($1::text[], $2::int8[]) AS s (stream, least)
       CROSS JOIN LATERAL (SELECT version FROM ${eventIndex}
