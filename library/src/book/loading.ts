@@ -2,7 +2,7 @@ import { DaybookError } from '../core/errors.ts'
 import { deepFreeze, type Fold } from '../core/fold.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalInstant } from '../core/metadata.ts'
-import type { LogReader } from '../core/ports/store.ts'
+import type { EventLog, LogReader } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
@@ -89,8 +89,10 @@ export class StateLoader {
   }
 
   /** The state as a reader sees it, without anything kept: inside a transaction, or in the past. */
-  loadAsOf(reader: LogReader, fold: Fold, stream: string, asOf: AsOf): Promise<Loaded> {
-    return replay(reader, fold, stream, startOf(fold), boundOf(asOf))
+  async loadAsOf(log: EventLog, fold: Fold, stream: string, asOf: AsOf): Promise<Loaded> {
+    const loaded = await replay(log, fold, stream, startOf(fold), boundOf(asOf))
+    if (loaded.version > 0) await log.whenDurable(loaded.position, loaded.lastEventId)
+    return loaded
   }
 
   /** Keeps a committed state for the next load. */

@@ -61,7 +61,7 @@ test('the log is read after a position, up to one, by query and in batches', asy
   assert.equal((await positions({ limit: 501 })).length, 501)
   let read = 0
   for await (const batch of book.readLog().batches()) {
-    assert.ok(batch.length <= 500)
+    assert.ok(batch.length <= 1_000)
     read += batch.length
   }
   assert.equal(read, 1_200)

@@ -3,9 +3,10 @@ import type { RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalName, legalStream } from '../core/names.ts'
 import type { Host } from '../core/ports/host.ts'
-import type { EventLog } from '../core/ports/store.ts'
+import type { EventLog, LogPage } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
+import type { EventRow } from '../core/row-hash.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 
 /** Which events of a stream to read. */
@@ -48,7 +49,7 @@ export interface Events<Event = RecordedEvent> extends AsyncIterable<Event> {
 }
 
 /** Most events of one page. */
-const pageEvents = 500
+const pageEvents = 1_000
 
 /** Reads a stream; a stream without events is empty, not an error. */
 export function readStreamEvents(log: EventLog, stream: string, options: ReadStreamOptions): Events {
@@ -78,6 +79,7 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
         types,
         limit,
       })
+      await untilDurable(log, direction === 'forwards' ? rows.at(-1) : rows[0])
       if (rows.length > 0) yield reader.events(rows)
       left -= rows.length
       const reached = rows.at(-1)?.version ?? 0
@@ -103,20 +105,33 @@ export function readLogEvents(
     using wakeups = options.follow === true ? new Wakeups(log, host) : undefined
     const ended = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed])
     const reader = new RowReader()
+    const read = (after: number, left: number): Promise<LogPage> =>
+      log.readLog({ afterPosition: after, toPosition, items, limit: Math.min(left, pageEvents) })
     let [afterPosition, left] = [start, most]
+    let ahead: Promise<LogPage> | undefined
     while (left > 0 && afterPosition < toPosition) {
       // A reader that follows for ever ends by its signal, or with the book; for others it is an interruption.
       if (wakeups !== undefined && ended.aborted) return
       options.signal?.throwIfAborted()
-      const page = await log.readLog({ afterPosition, toPosition, items, limit: Math.min(left, pageEvents) })
-      if (page.rows.length > 0) yield reader.events(page.rows)
+      const page = await (ahead ?? read(afterPosition, left))
       left -= page.rows.length
       afterPosition = page.scannedTo
-      if (page.scannedTo < Math.min(page.head, toPosition)) continue
+      const hasMore = page.scannedTo < Math.min(page.head, toPosition)
+      // The store looks for the next page while this one is used.
+      ahead = hasMore && left > 0 ? read(afterPosition, left) : undefined
+      ahead?.catch(() => undefined)
+      await untilDurable(log, page.rows.at(-1))
+      if (page.rows.length > 0) yield reader.events(page.rows)
+      if (hasMore) continue
       if (wakeups === undefined) return
       if (await wakeups.next(ended)) return
     }
   })
+}
+
+/** Whoever reads events may act on them, so none is shown that a crash could take back. */
+async function untilDurable(log: EventLog, newest: EventRow | undefined): Promise<void> {
+  if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
 }
 
 function events(batches: () => AsyncGenerator<readonly RecordedEvent[]>): Events {

@@ -84,9 +84,9 @@ export class PostgresLog extends PostgresReader implements EventLog {
     try {
       const ready = await this.#parts.flusher.ready()
       // What was read before this connection was made may have been lost with the server since.
-      if (proof !== undefined && !(await this.#isStill(position, proof))) throw gone(position)
+      const head = proof === undefined ? position : await this.#headBehind(position, proof)
       await this.#parts.flusher.flush(ready)
-      this.#noteDurable(position)
+      this.#noteDurable(head)
     } catch (error) {
       throw translated(error, this.#parts.name)
     }
@@ -233,16 +233,16 @@ export class PostgresLog extends PostgresReader implements EventLog {
     this.#durablePosition = Math.max(this.#durablePosition, position)
   }
 
-  async #isStill(position: number, proof: string | Uint8Array): Promise<boolean> {
+  /** The head of the log, if the event at a position is still the one that was read. */
+  async #headBehind(position: number, proof: string | Uint8Array): Promise<number> {
     const [reader] = this.#parts.readers
     const [row] = (await reader?.run(this.#parts.sql.readProof, [position])) ?? []
-    const [id, chainHash] = row ?? []
-    return typeof proof === 'string' ? id === proof : chainHash === Buffer.from(proof).toString('hex')
+    const [id, chainHash, head] = row ?? []
+    const isStill =
+      typeof proof === 'string' ? id === proof : chainHash === Buffer.from(proof).toString('hex')
+    if (isStill) return Number(head)
+    throw new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
   }
-}
-
-function gone(position: number): ConnectionLost {
-  return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
 }
 
 interface Attempt {
