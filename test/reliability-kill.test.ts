@@ -1,15 +1,22 @@
 /** The quick tier of T1; `npm run torture -- T1` runs it in full. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import type { StoreName } from '../torture/stores/address.ts'
 import { kill } from '../torture/t01-kill.ts'
 import { quickOptions } from '../torture/torture-test.ts'
 
-it('no acknowledged event is lost to 50 kills, and a writer that acknowledges too early is found out', async () => {
-  const { trials, failures, controls } = await kill.run(quickOptions(Date.now() % 2 ** 31))
+async function killQuickly(store: StoreName, atLeast: number): Promise<void> {
+  const { trials, failures, controls } = await kill.run(quickOptions(Date.now() % 2 ** 31, store))
   assert.deepEqual(failures, [])
-  assert.ok(trials >= 50)
+  assert.ok(trials >= atLeast)
   assert.ok(
     controls.every(({ seen }) => seen > 0),
     JSON.stringify(controls),
   )
-})
+}
+
+it('no acknowledged event is lost to 50 kills, and a writer that acknowledges too early is found out', () =>
+  killQuickly('sqlite', 50))
+
+it('nor on PostgreSQL to 30 kills, its server among the victims, and an append without a flush is found out', () =>
+  killQuickly('postgres', 30))

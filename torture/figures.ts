@@ -2,12 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, release, totalmem } from 'node:os'
+import { type StoreName, storeTitles } from './stores/address.ts'
 import { boundOf, isGood, type TortureResult, type TortureTest } from './torture-test.ts'
 
 /** One test that was run. */
 export interface Figure {
   readonly id: string
   readonly title: string
+  readonly store: StoreName
   readonly seed: number
   readonly seconds: number
   readonly isQuick: boolean
@@ -20,11 +22,12 @@ export function figureOf({ id, title }: TortureTest, run: Omit<Figure, 'id' | 't
   return { id, title, ...run }
 }
 
-/** `T1  0 failures in 1,000 kills (below 0.30 %, 95 % confidence)  controls 1 of 1 caught  241 s  seed 7`. */
-export function lineOf({ id, result, seconds, seed, isComplete }: Figure): string {
+/** `ok   T1 on SQLite, 0 failures in 1,000 kills (below 0.30 %, 95 % confidence), controls 1 of 1 caught, 241 s, seed 7`. */
+export function lineOf({ id, store, result, seconds, seed, isComplete }: Figure): string {
+  if (result.skipped !== undefined) return `skip ${id} on ${storeTitles[store]}: ${result.skipped}`
   const caught = result.controls.filter(({ seen }) => seen > 0).length
   const parts = [
-    `${isGood(result) ? 'ok  ' : 'FAIL'} ${id}`,
+    `${isGood(result) ? 'ok  ' : 'FAIL'} ${id} on ${storeTitles[store]}`,
     `${result.failures.length} failures in ${counted(result.trials)} ${result.unit}${boundText(result)}`,
     `controls ${caught} of ${result.controls.length} caught`,
     `${Math.round(seconds)} s`,
@@ -48,6 +51,7 @@ function counted(number: number): string {
 
 /** Failures, controls that saw nothing, and facts, for whoever wants to know more. */
 export function detailsOf({ result }: Figure): string[] {
+  if (result.skipped !== undefined) return []
   const blind = result.controls.filter(({ seen }) => seen === 0)
   return [
     ...result.failures.map((failure) => `     ${failure}`),
@@ -80,7 +84,7 @@ export function commit(): string | undefined {
 const begin = '<!-- figures: written by `npm run torture -- --write` -->'
 const end = '<!-- end of figures -->'
 const head = [
-  '| test | trials | failures | bound (95 %) | controls caught | commit | date | machine | seed |',
+  '| test | store | trials | failures | bound (95 %) | controls caught | commit | date | machine | seed |',
 ]
 
 /** Puts the figures into the document: rows of other tests stay as they are. */
@@ -92,20 +96,27 @@ export function writeFigures(figures: readonly Figure[], document: URL): void {
     text
       .slice(from, to)
       .split('\n')
-      .filter((line) => line.startsWith('| T'))
-      .map((line) => [line.split('|')[1]?.trim() ?? '', line]),
+      .filter((line) => /^\| T\d/.test(line))
+      .map((line) => [line.split('|').slice(1, 3).join('|'), line]),
   )
-  for (const figure of figures) rows.set(figure.id, rowOf(figure))
-  const inOrder = [...rows].sort(([one], [other]) => Number(one.slice(1)) - Number(other.slice(1)))
-  const table = [...head, `|${' --- |'.repeat(9)}`, ...inOrder.map(([, row]) => row)]
+  for (const figure of figures) {
+    if (figure.result.skipped !== undefined) continue
+    const row = rowOf(figure)
+    rows.set(row.split('|').slice(1, 3).join('|'), row)
+  }
+  const numberOf = (key: string): number => Number(/\d+/.exec(key)?.[0])
+  // A sort keeps what is equal in its order: the stores of a test stay as they came.
+  const inOrder = [...rows].sort(([one], [other]) => numberOf(one) - numberOf(other))
+  const table = [...head, `|${' --- |'.repeat(10)}`, ...inOrder.map(([, row]) => row)]
   writeFileSync(document, `${text.slice(0, from)}${begin}\n\n${table.join('\n')}\n\n${text.slice(to)}`)
 }
 
-function rowOf({ id, result, seed, isQuick }: Figure): string {
+function rowOf({ id, store, result, seed, isQuick }: Figure): string {
   const bound = boundOf(result)
   const caught = result.controls.filter(({ seen }) => seen > 0).length
   const cells = [
     id,
+    storeTitles[store],
     `${counted(result.trials)} ${result.unit}${isQuick ? ' (quick)' : ''}`,
     counted(result.failures.length),
     bound === undefined ? '–' : `below ${percent(bound)}`,

@@ -10,10 +10,18 @@ import { type Answer, operationOf } from './operations.ts'
 export class Ledger {
   readonly #begun = new Set<string>()
   readonly #acknowledged = new Map<string, Answer>()
+  readonly #refused = new Set<string>()
   readonly #contradictions: string[] = []
 
+  /** Notes that somebody sets out to do it, for the first time or again. */
   begin(op: string): void {
     this.#begun.add(op)
+    this.#refused.delete(op)
+  }
+
+  /** Notes an error that promises that nothing was written. */
+  refuse(op: string): void {
+    this.#refused.add(op)
   }
 
   /** Notes an acknowledgement; a second one, after a repeat, must say the same. */
@@ -51,6 +59,8 @@ export class Ledger {
     }
     for (const [op, rows] of byOp) {
       if (!this.#begun.has(op)) problems.push(`${op} is found and was never begun`)
+      if (this.#refused.has(op) && !this.#acknowledged.has(op))
+        problems.push(`${op} is found and was refused`)
       problems.push(...unlike(op, rows))
     }
     return problems

@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import { detailsOf, type Figure, figureOf, lineOf, machine, writeFigures } from './figures.ts'
 import { Random } from './random.ts'
+import { isStoreName, type StoreName, storeNames, storeTitles } from './stores/address.ts'
 import { kill } from './t01-kill.ts'
 import { powerLoss } from './t02-power-loss.ts'
 import { failingIo } from './t04-failing-io.ts'
@@ -26,7 +27,6 @@ const scoreboard: readonly TortureTest[] = [
   payloads,
   snapshots,
 ]
-const stores = ['sqlite']
 const document = new URL('../docs/reliability.md', import.meta.url)
 
 /** Tells how far a test is: on a terminal in one line that is written over, elsewhere every half minute. */
@@ -56,6 +56,7 @@ class Progress {
 
 interface Wish {
   readonly tests: readonly TortureTest[]
+  readonly stores: readonly StoreName[]
   readonly seed: number
   readonly isQuick: boolean
   readonly isJson: boolean
@@ -71,19 +72,22 @@ function wishFrom(parameters: readonly string[]): Wish {
       seed: { type: 'string' },
       json: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
-      store: { type: 'string', default: 'sqlite' },
+      store: { type: 'string', multiple: true, default: [...storeNames] },
     },
   })
   const unknown = positionals.filter((id) => !scoreboard.some((test) => test.id === id.toUpperCase()))
   if (unknown.length > 0)
     throw new Error(`no test ${unknown.join(', ')}; there are ${scoreboard.map(({ id }) => id).join(', ')}`)
-  if (!stores.includes(values.store))
-    throw new Error(`no store ${values.store}; there are ${stores.join(', ')}`)
+  const stores = values.store.map((store) => {
+    if (isStoreName(store)) return store
+    throw new Error(`no store ${store}; there are ${storeNames.join(', ')}`)
+  })
   const wanted = positionals.map((id) => id.toUpperCase())
   const seed = values.seed === undefined ? new Random(Date.now()).integer(1, 999_999) : Number(values.seed)
   if (!Number.isSafeInteger(seed)) throw new Error(`--seed must be a whole number, not ${values.seed}`)
   return {
     tests: wanted.length === 0 ? scoreboard : scoreboard.filter(({ id }) => wanted.includes(id)),
+    stores,
     seed,
     isQuick: values.quick,
     isJson: values.json,
@@ -91,12 +95,12 @@ function wishFrom(parameters: readonly string[]): Wish {
   }
 }
 
-async function runOne(test: TortureTest, wish: Wish, signal: AbortSignal): Promise<Figure> {
+async function runOne(test: TortureTest, store: StoreName, wish: Wish, signal: AbortSignal): Promise<Figure> {
   const { seed, isQuick } = wish
   const progress = new Progress(test.id)
   const startMs = performance.now()
   const result = await test
-    .run({ seed, isQuick, progress: progress.tell, signal })
+    .run({ store, seed, isQuick, progress: progress.tell, signal })
     .catch((error: unknown) => ({
       trials: 0,
       unit: 'trials',
@@ -108,7 +112,7 @@ async function runOne(test: TortureTest, wish: Wish, signal: AbortSignal): Promi
     }))
   progress.end()
   const seconds = (performance.now() - startMs) / 1_000
-  return figureOf(test, { seed, seconds, isQuick, isComplete: !signal.aborted, result })
+  return figureOf(test, { store, seed, seconds, isQuick, isComplete: !signal.aborted, result })
 }
 
 async function main(): Promise<number> {
@@ -122,10 +126,14 @@ async function main(): Promise<number> {
     interrupted.abort()
   })
   const figures: Figure[] = []
-  for (const test of wish.tests) {
+  const runs = wish.tests.flatMap((test) =>
+    wish.stores.filter((store) => test.stores.includes(store)).map((store) => ({ test, store })),
+  )
+  if (runs.length === 0) throw new Error(`none of these tests is made for ${wish.stores.join(', ')}`)
+  for (const { test, store } of runs) {
     if (interrupted.signal.aborted) break
-    out.write(`     ${test.id}: ${test.title}\n`)
-    const figure = await runOne(test, wish, interrupted.signal)
+    out.write(`     ${test.id} on ${storeTitles[store]}: ${test.title}\n`)
+    const figure = await runOne(test, store, wish, interrupted.signal)
     figures.push(figure)
     out.write(`${[lineOf(figure), ...detailsOf(figure)].join('\n')}\n`)
   }

@@ -1,180 +1,98 @@
-/** T1: kill -9 at random moments, writers alone and together; then the file is held to the ledger. */
-import { cpSync, existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
-import { account, balances, referenceBalances, totals } from './accounts.ts'
-import { Child } from './child.ts'
-import { type FoundLog, readFoundLog, unsoundness } from './found-log.ts'
-import { Ledger } from './ledger.ts'
-import { operationOf } from './operations.ts'
-import type { KillWriterConfig } from './processes/kill-writer.ts'
-import { Random } from './random.ts'
-import { withScratch } from './scratch.ts'
-import { Failures, type TortureOptions, type TortureResult, type TortureTest } from './torture-test.ts'
+/** T1: kill -9 at random moments: writers, a follower, the database; then the book is held to the ledger. */
+import { BookUnderKill, type Sabotage } from './killing/book-under-kill.ts'
+import { type Books, withBooks } from './stores/books.ts'
+import {
+  type Control,
+  Failures,
+  type TortureOptions,
+  type TortureResult,
+  type TortureTest,
+} from './torture-test.ts'
 
-const killsPerFile = 30
+const killsPerBook = 30
+/** A database that was killed takes half a second to come back. */
+const quickKills = { sqlite: 50, postgres: 30 } as const
 
 export const kill: TortureTest = {
   id: 'T1',
-  title: 'kill -9 at random moments, one to three writers on one file',
+  title: 'kill -9 at random moments: one to three writers, a follower, the database',
+  stores: ['sqlite', 'postgres'],
   run: runKills,
 }
 
+interface Tally {
+  kills: number
+  /** Of them, kills of a database: one of its processes, or all. */
+  databaseKills: number
+  /** Operations refused because the database was away. */
+  refused: number
+  events: number
+  acknowledged: number
+  books: number
+}
+
 async function runKills(options: TortureOptions): Promise<TortureResult> {
-  const wanted = options.isQuick ? 50 : 1_000
+  const wanted = options.isQuick ? quickKills[options.store] : 1_000
   const failures = new Failures()
-  const tally = { kills: 0, events: 0, acknowledged: 0, files: 0 }
-  // Two files at a time: the kills of one fall into the recovery of the other.
-  const lanes = [0, 1].map(async (lane) => {
-    while (tally.kills < wanted && !options.signal.aborted) {
-      const seed = `${options.seed}/T1/${lane}/${tally.files++}`
-      const most = Math.min(killsPerFile, wanted - tally.kills)
-      await withScratch('disk', async (folder) => {
-        const file = new FileUnderKill(join(folder, 'book.db'), seed, 'after')
-        while (file.kills < most && !options.signal.aborted) {
-          const before = file.kills
-          failures.add(`seed ${seed} kill ${before}`, await file.round())
-          tally.kills += file.kills - before
-          options.progress(Math.min(tally.kills, wanted), wanted)
-        }
-        tally.events += file.events
-        tally.acknowledged += file.acknowledged
-      })
-    }
-  })
+  const tally: Tally = { kills: 0, databaseKills: 0, refused: 0, events: 0, acknowledged: 0, books: 0 }
+  const controls: Control[] = []
+  // Two books at a time, each in a place of its own: the kills of one fall into the recovery of the other.
+  const lanes = [0, 1].map((lane) =>
+    withBooks(options.store, async (books) => {
+      while (tally.kills < wanted && !options.signal.aborted) {
+        const seed = `${options.seed}/T1/${lane}/${tally.books++}`
+        await killOneBook(books, seed, wanted, { options, tally, failures })
+      }
+      if (lane === 0) controls.push(...(await controlKills(books, options)))
+    }),
+  )
   await Promise.all(lanes)
+  const { kills, databaseKills, refused, events, acknowledged, books } = tally
+  const onDatabase = options.store === 'postgres' ? { 'of the database': databaseKills, refused } : {}
   return {
-    trials: tally.kills,
+    trials: kills,
     unit: 'kills',
     failures: failures.lines,
-    controls: [{ sabotage: 'acknowledge before commit', ...(await controlKills(options)) }],
-    facts: { events: tally.events, acknowledged: tally.acknowledged, files: tally.files },
+    controls,
+    facts: { ...onDatabase, events, acknowledged, books },
   }
 }
 
-async function controlKills(options: TortureOptions): Promise<{ seen: number; trials: number }> {
-  const trials = options.isQuick ? 3 : 10
-  return withScratch('disk', async (folder) => {
-    const file = new FileUnderKill(join(folder, 'book.db'), `${options.seed}/T1/control`, 'before')
+async function killOneBook(
+  books: Books,
+  seed: string,
+  wanted: number,
+  { options, tally, failures }: { options: TortureOptions; tally: Tally; failures: Failures },
+): Promise<void> {
+  const most = Math.min(killsPerBook, wanted - tally.kills)
+  const book = new BookUnderKill(books, `book_${tally.books}`, seed)
+  while (book.kills < most && !options.signal.aborted) {
+    const { kills, databaseKills } = book
+    failures.add(`seed ${seed} kill ${kills}`, await book.round())
+    tally.kills += book.kills - kills
+    tally.databaseKills += book.databaseKills - databaseKills
+    options.progress(Math.min(tally.kills, wanted), wanted)
+  }
+  tally.refused += book.refused
+  tally.events += book.events
+  tally.acknowledged += book.acknowledged
+}
+
+const sabotages: { readonly [sabotage in Sabotage]: string } = {
+  early: 'acknowledge before commit',
+  unflushed: "flush: 'never', and the database killed",
+}
+
+async function controlKills(books: Books, options: TortureOptions): Promise<Control[]> {
+  const trials = options.isQuick ? 2 : 10
+  const controls: Control[] = []
+  const wanted: readonly Sabotage[] = books.server === undefined ? ['early'] : ['early', 'unflushed']
+  for (const sabotage of wanted) {
+    const book = new BookUnderKill(books, `control_${sabotage}`, `${options.seed}/T1/${sabotage}`, sabotage)
     let seen = 0
     for (let round = 0; round < trials; round++)
-      if ((await file.round()).some((problem) => problem.includes('lost'))) seen++
-    return { seen, trials }
-  })
-}
-
-/** One file, written and killed round after round, with its ledger. */
-class FileUnderKill {
-  kills = 0
-  events = 0
-  readonly #path: string
-  readonly #random: Random
-  readonly #seed: string
-  readonly #acknowledge: KillWriterConfig['acknowledge']
-  readonly #ledger = new Ledger()
-  #round = 0
-
-  constructor(path: string, seed: string, acknowledge: KillWriterConfig['acknowledge']) {
-    this.#path = path
-    this.#seed = seed
-    this.#random = new Random(seed)
-    this.#acknowledge = acknowledge
+      if ((await book.round()).some((problem) => problem.includes('lost'))) seen++
+    controls.push({ sabotage: sabotages[sabotage], seen, trials })
   }
-
-  get acknowledged(): number {
-    return this.#ledger.acknowledged.length
-  }
-
-  /** Starts writers, kills them all, and returns what is then wrong with the file. */
-  async round(): Promise<string[]> {
-    const random = this.#random
-    const writers = random.pick([1, 1, 2, 3])
-    this.#round++
-    const children = Array.from({ length: writers }, (_, index) => this.#start(index))
-    const problems = await Promise.all(children.map((child) => this.#killSoon(child)))
-    return [...problems.flat(), ...(await this.#verify())]
-  }
-
-  #start(index: number): Child {
-    const random = this.#random
-    const isKeyed = (op: string): boolean => operationOf(op).hasKey
-    const known = this.#ledger.acknowledged.filter(isKeyed)
-    const repeats = known.length === 0 ? [] : [random.pick(known), random.pick(known)]
-    const config: KillWriterConfig = {
-      path: this.#path,
-      name: `${this.#seed}.${this.#round}.${index}`,
-      // Every writer repeats what is in doubt, so that several repeat it at once.
-      again:
-        this.#acknowledge === 'before'
-          ? []
-          : [...this.#ledger.doubtful.filter(isKeyed).slice(-20), ...repeats],
-      acknowledge: this.#acknowledge,
-      callers: this.#acknowledge === 'before' ? 32 : random.pick([1, 4, 16]),
-    }
-    return new Child('kill-writer', config, (message) => {
-      if (typeof message.begun === 'string') this.#ledger.begin(message.begun)
-      if (typeof message.acknowledged === 'string') {
-        const answer = { first: Number(message.first), last: Number(message.last) }
-        this.#ledger.acknowledge(message.acknowledged, answer)
-      }
-    })
-  }
-
-  /** Kills a child at a random moment: mostly at work, sometimes while it opens the book. */
-  async #killSoon(child: Child): Promise<string[]> {
-    const random = this.#random
-    const isAtWork = this.#acknowledge === 'before' || random.chance(0.85)
-    const delayMs = isAtWork ? random.next() * 80 : 80 + random.next() * 200
-    if (isAtWork) await child.spoke
-    await sleep(delayMs)
-    child.kill()
-    const { signal, code } = await child.ended
-    this.kills++
-    return signal === 'SIGKILL' ? [] : [`a writer ended by itself with ${code}: ${child.errors}`]
-  }
-
-  /** Checks the file, or a copy of it: then the next round goes on from the very bytes that the kill left. */
-  async #verify(): Promise<string[]> {
-    if (!existsSync(this.#path)) return []
-    if (this.#random.chance(0.5)) return this.#verifyAt(this.#path)
-    const copy = `${this.#path}.copy`
-    for (const suffix of ['', '-wal', '-shm', '-journal']) {
-      rmSync(copy + suffix, { force: true })
-      if (existsSync(this.#path + suffix)) cpSync(this.#path + suffix, copy + suffix)
-    }
-    return this.#verifyAt(copy)
-  }
-
-  async #verifyAt(path: string): Promise<string[]> {
-    const found = readFoundLog(path)
-    this.events = found.rows.length
-    return [...unsoundness(found), ...this.#ledger.problems(found), ...(await readModelProblems(path, found))]
-  }
-}
-
-/** Opens the book with the product and compares its read models with the fold written by hand. */
-async function readModelProblems(path: string, found: FoundLog): Promise<string[]> {
-  const head = found.rows.length
-  const reference = referenceBalances(found.rows)
-  await using book = await openBook({
-    store: sqlite(path),
-    deciders: [account],
-    projections: [balances, totals],
-  })
-  const problems: string[] = []
-  const total = await book.read(totals).get('all')
-  if (JSON.stringify(total ?? reference.totals) !== JSON.stringify(reference.totals))
-    problems.push(`inline read model has ${JSON.stringify(total)}, not ${JSON.stringify(reference.totals)}`)
-  const freshness = { notBefore: head, timeoutMs: 30_000 }
-  for (const [stream, expected] of reference.balances) {
-    const balance = await book.read(balances).get(stream, freshness)
-    if (JSON.stringify(balance) !== JSON.stringify(expected))
-      problems.push(`read model of ${stream} has ${JSON.stringify(balance)}, not ${JSON.stringify(expected)}`)
-    const { state, version } = await book.load(account, stream.slice('account-'.length))
-    if ((state as { cents: number }).cents !== expected.cents)
-      problems.push(`state of ${stream} at version ${version} differs from its events`)
-  }
-  return problems
+  return controls
 }

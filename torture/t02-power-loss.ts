@@ -15,6 +15,7 @@ import {
 export const powerLoss: TortureTest = {
   id: 'T2',
   title: 'power loss at every system call: unsynced writes dropped, kept, torn, reordered',
+  stores: ['sqlite'],
   run: runPowerLoss,
 }
 

@@ -15,6 +15,7 @@ import { Failures, type TortureOptions, type TortureResult, type TortureTest } f
 export const failingIo: TortureTest = {
   id: 'T4',
   title: 'failing I/O: EIO, ENOSPC, short and slow writes at every k-th call, also during recovery',
+  stores: ['sqlite'],
   run: runFailingIo,
 }
 

@@ -1,18 +1,15 @@
 /** T6: histories of 32 clients in four processes, with kills, time-outs and a lock held by somebody else. */
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
 import type { Written } from './accounts.ts'
 import { Child, type Message } from './child.ts'
-import { readFoundLog, unsoundness } from './found-log.ts'
+import { unsoundness } from './found-log.ts'
 import { forgeriesOf } from './histories/forgeries.ts'
 import type { Action, Call, History, Outcome } from './histories/history.ts'
 import { violations } from './histories/linearizability.ts'
+import { troubleFor } from './histories/trouble.ts'
 import type { HistoryClientConfig } from './processes/history-client.ts'
 import { Random } from './random.ts'
-import { withScratch } from './scratch.ts'
+import type { BookAddress } from './stores/address.ts'
+import { type Books, makeBook, readFoundLogAt, withBooks } from './stores/books.ts'
 import {
   type Control,
   Failures,
@@ -23,15 +20,18 @@ import {
 
 const processCount = 4
 const clientsPerProcess = 8
+/** How long a client waits for the lock, in ms; PostgreSQL takes no less than 100. */
+const timeoutMs = { sqlite: 25, postgres: 100 } as const
 const streams = ['account-a', 'account-b', 'account-c', 'account-d', 'account-e']
 
 export const linearizability: TortureTest = {
   id: 'T6',
   title: 'histories of 32 clients are linearizable per stream, positions follow real time',
-  run: runHistories,
+  stores: ['sqlite', 'postgres'],
+  run: (options) => withBooks(options.store, (books) => runHistories(options, books)),
 }
 
-async function runHistories(options: TortureOptions): Promise<TortureResult> {
+async function runHistories(options: TortureOptions, books: Books): Promise<TortureResult> {
   const [histories, calls] = options.isQuick ? [2, 1_500] : [100, 10_000]
   const failures = new Failures()
   const tally = { calls: 0, events: 0, kills: 0, unanswered: 0, conflicts: 0 }
@@ -39,7 +39,7 @@ async function runHistories(options: TortureOptions): Promise<TortureResult> {
   let done = 0
   for (; done < histories && !options.signal.aborted; done++) {
     const seed = `${options.seed}/T6/${done}`
-    const recorder = await withScratch('disk', (folder) => record(join(folder, 'book.db'), seed, calls))
+    const recorder = await record(books.address(`book_${done}`), seed, calls)
     const { history } = recorder
     failures.add(`seed ${seed}`, [...recorder.problems, ...violations(history)])
     tally.calls += history.calls.length
@@ -63,62 +63,33 @@ async function runHistories(options: TortureOptions): Promise<TortureResult> {
 }
 
 /** Lets the clients loose on a new book; kills each process once, on the way, and starts another in its place. */
-async function record(path: string, seed: string, calls: number): Promise<Recorder> {
+async function record(address: BookAddress, seed: string, calls: number): Promise<Recorder> {
   const recorder = new Recorder()
   const random = new Random(seed)
   // The book is there before its clients, so that a kill while it is made does not spoil the count of calls.
-  await (await openBook({ store: sqlite(path) })).close()
+  await makeBook(address)
   const share = calls / processCount
-  const hog = new LockHog(path, random)
+  const trouble = troubleFor(address, random)
   await Promise.all(
     Array.from({ length: processCount }, async (_, index) => {
       const first = Math.round(share * (0.2 + 0.6 * random.next()))
       for (const [life, most] of [first, share - first].entries()) {
         const name = `p${index}.${life}`
         const clients: HistoryClientConfig = {
-          path,
+          address,
           name,
           clients: clientsPerProcess,
           calls: life === 0 ? share : most,
           streams,
-          lockTimeoutMs: 25,
+          timeoutMs: timeoutMs[address.store],
         }
         await recorder.follow(clients, life === 0 ? most : Number.POSITIVE_INFINITY)
       }
     }),
   )
-  await hog.stop()
-  recorder.finish(path)
+  await trouble.stop()
+  await recorder.finish(address)
   return recorder
-}
-
-/** Somebody who now and then holds the write lock longer than the clients are ready to wait. */
-class LockHog {
-  #isStopped = false
-  readonly #running: Promise<void>
-
-  constructor(path: string, random: Random) {
-    this.#running = this.#run(new DatabaseSync(path, { timeout: 1 }), random)
-  }
-
-  async #run(database: DatabaseSync, random: Random): Promise<void> {
-    while (!this.#isStopped) {
-      await sleep(50 + random.next() * 250)
-      try {
-        database.exec('BEGIN IMMEDIATE')
-        await sleep(10 + random.next() * 40)
-        database.exec('ROLLBACK')
-      } catch {
-        // Somebody else has the lock, which is as good.
-      }
-    }
-    database.close()
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    await this.#running
-  }
 }
 
 /** Writes the history down as the processes tell it. */
@@ -163,8 +134,8 @@ class Recorder {
   }
 
   /** Adds what the log holds when all is over. */
-  finish(path: string): void {
-    const found = readFoundLog(path)
+  async finish(address: BookAddress): Promise<void> {
+    const found = await readFoundLogAt(address)
     this.problems.push(...unsoundness(found))
     const log = found.rows.map(({ position, stream, version, data }) => ({
       position,

@@ -1,14 +1,14 @@
 /** T11: 64 parallel uses of each idempotency key, from several processes, with kills and restarts in between. */
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDaybookError, openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
 import { account, type Written } from './accounts.ts'
 import { Child } from './child.ts'
-import { readFoundLog, unsoundness } from './found-log.ts'
+import { unsoundness } from './found-log.ts'
 import { answerTo, eventCountOf, type Intent, intentsOf } from './intents.ts'
+import { killDatabase } from './killing/database.ts'
 import { Random } from './random.ts'
-import { withScratch } from './scratch.ts'
+import { type BookAddress, storeAt } from './stores/address.ts'
+import { type Books, readFoundLogAt, withBooks } from './stores/books.ts'
 import { Failures, type TortureOptions, type TortureResult, type TortureTest } from './torture-test.ts'
 
 const processCount = 4
@@ -18,49 +18,46 @@ const keysPerWave = 50
 export const idempotency: TortureTest = {
   id: 'T11',
   title: '64 parallel uses of each idempotency key have one effect and one answer',
-  run: runKeys,
+  stores: ['sqlite', 'postgres'],
+  run: (options) => withBooks(options.store, (books) => runKeys(options, books)),
 }
 
-async function runKeys(options: TortureOptions): Promise<TortureResult> {
+async function runKeys(options: TortureOptions, books: Books): Promise<TortureResult> {
   const wanted = options.isQuick ? 40 : 1_000
   const failures = new Failures()
-  const tally = { answers: 0, kills: 0 }
   const seed = `${options.seed}/T11`
+  const book = new BookOfKeys(books, 'book', new Random(seed), wanted, true)
+  await book.prepare()
   let keys = 0
-  await withScratch('disk', async (folder) => {
-    const book = new BookOfKeys(join(folder, 'book.db'), new Random(seed), wanted, true)
-    await book.prepare()
-    while (keys < wanted && !options.signal.aborted) {
-      keys += await book.wave(keys, keys + (options.isQuick ? 20 : keysPerWave))
-      options.progress(keys, wanted)
-    }
-    failures.add(`seed ${seed}`, await book.problems(keys))
-    tally.answers = book.answerCount
-    tally.kills = book.kills
-  })
+  while (keys < wanted && !options.signal.aborted) {
+    keys += await book.wave(keys, keys + (options.isQuick ? 20 : keysPerWave))
+    options.progress(keys, wanted)
+  }
+  failures.add(`seed ${seed}`, await book.problems(keys))
+  const { answerCount: answers, kills, databaseKills } = book
   return {
     trials: keys,
     unit: 'keys',
     failures: failures.lines,
-    controls: [{ sabotage: 'callers that forget the key', ...(await controlKeys(seed)) }],
-    facts: tally,
+    controls: [{ sabotage: 'callers that forget the key', ...(await controlKeys(books, seed)) }],
+    facts: { answers, kills, ...(books.server === undefined ? {} : { 'of the database': databaseKills }) },
   }
 }
 
-async function controlKeys(seed: string): Promise<{ seen: number; trials: number }> {
+async function controlKeys(books: Books, seed: string): Promise<{ seen: number; trials: number }> {
   const trials = 6
-  return withScratch('disk', async (folder) => {
-    const book = new BookOfKeys(join(folder, 'book.db'), new Random(seed), trials, false)
-    await book.prepare()
-    await book.wave(0, trials)
-    return { seen: (await book.problems(trials)).length > 0 ? trials : 0, trials }
-  })
+  const book = new BookOfKeys(books, 'control', new Random(seed), trials, false)
+  await book.prepare()
+  await book.wave(0, trials)
+  return { seen: (await book.problems(trials)).length > 0 ? trials : 0, trials }
 }
 
 class BookOfKeys {
   answerCount = 0
   kills = 0
-  readonly #path: string
+  databaseKills = 0
+  readonly #books: Books
+  readonly #address: BookAddress
   readonly #random: Random
   readonly #usesKeys: boolean
   readonly #intents: readonly Intent[]
@@ -68,8 +65,9 @@ class BookOfKeys {
   readonly #answers = new Map<string, Map<string, number>>()
   readonly #problems: string[] = []
 
-  constructor(path: string, random: Random, keys: number, usesKeys: boolean) {
-    this.#path = path
+  constructor(books: Books, name: string, random: Random, keys: number, usesKeys: boolean) {
+    this.#books = books
+    this.#address = books.address(name)
     this.#random = random
     this.#usesKeys = usesKeys
     this.#intents = intentsOf(keys, random)
@@ -77,7 +75,7 @@ class BookOfKeys {
 
   /** Puts money into the accounts that will be emptied. */
   async prepare(): Promise<void> {
-    await using book = await openBook({ store: sqlite(this.#path), deciders: [account] })
+    await using book = await openBook({ store: storeAt(this.#address), deciders: [account] })
     const filled = this.#intents.filter(({ kind }) => kind === 'empty')
     await Promise.all(filled.map(({ id }) => book.execute(account.deposit(id, { op: 'filling', cents: 7 }))))
   }
@@ -85,15 +83,28 @@ class BookOfKeys {
   /** All processes use the same keys at once; most are killed on the way and the keys used again. Returns the keys. */
   async wave(from: number, to: number): Promise<number> {
     const intents = this.#intents.slice(from, to)
-    await Promise.all(Array.from({ length: processCount }, () => this.#process(intents)))
+    const processes = Array.from({ length: processCount }, () => this.#process(intents))
+    await Promise.all([...processes, this.#killDatabase()])
     return intents.length
+  }
+
+  /** Kills the database while the keys are used, so that answers are lost and what was not flushed is gone. */
+  async #killDatabase(): Promise<void> {
+    const { server } = this.#books
+    if (server === undefined || !this.#usesKeys) return
+    const random = this.#random
+    for (let left = random.integer(1, 2); left > 0; left--) {
+      await sleep(300 + random.next() * 1_000)
+      await killDatabase(server, random)
+      this.databaseKills++
+    }
   }
 
   async #process(intents: readonly Intent[]): Promise<void> {
     const random = this.#random
     for (let isDone = false; !isDone; ) {
       const config = {
-        path: this.#path,
+        address: this.#address,
         intents: random.chance(0.5) ? intents : random.shuffled(intents),
         uses: usesPerProcess,
         usesKeys: this.#usesKeys,
@@ -123,7 +134,7 @@ class BookOfKeys {
   /** What the log and the answers contradict, of the keys used so far. */
   async problems(keys: number): Promise<string[]> {
     const used = this.#intents.slice(0, keys)
-    const found = readFoundLog(this.#path)
+    const found = await readFoundLogAt(this.#address)
     const counts = Map.groupBy(found.rows, ({ data }) => (JSON.parse(data) as Written).op)
     const problems = [...this.#problems, ...unsoundness(found)]
     for (const intent of used) {
@@ -139,7 +150,7 @@ class BookOfKeys {
 
   /** Much later, in a new process' book: the same answer still, and other content under the same key is refused. */
   async #afterwards(used: readonly Intent[]): Promise<string[]> {
-    await using book = await openBook({ store: sqlite(this.#path), deciders: [account] })
+    await using book = await openBook({ store: storeAt(this.#address), deciders: [account] })
     const problems: string[] = []
     for (const intent of used) {
       const answer = await answerTo(book, intent, true)

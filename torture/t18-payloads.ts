@@ -25,6 +25,7 @@ const casesPerBook = 20_000
 export const payloads: TortureTest = {
   id: 'T18',
   title: 'payloads come back identical or are refused, the same on memory and SQLite',
+  stores: ['sqlite'],
   run: runPayloads,
 }
 

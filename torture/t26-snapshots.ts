@@ -30,6 +30,7 @@ const categories = [...deciderShapes.keys(), ...aggregateShapes.keys()]
 export const snapshots: TortureTest = {
   id: 'T26',
   title: 'state from snapshot and tail equals state from full replay',
+  stores: ['sqlite'],
   run: runSnapshots,
 }
 

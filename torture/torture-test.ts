@@ -1,6 +1,9 @@
 /** What a test of the scoreboard is: it counts trials and names failures, and shows by a control that it can see. */
+import type { StoreName } from './stores/address.ts'
 
 export interface TortureOptions {
+  /** What keeps the books. */
+  readonly store: StoreName
   /** Replays the same choices; what threads and processes do in between is not replayed. */
   readonly seed: number
   /** The small tier that runs in `npm test`. */
@@ -28,17 +31,22 @@ export interface TortureResult {
   readonly controls: readonly Control[]
   /** Counts worth knowing: events appended, faults injected. */
   readonly facts: { readonly [name: string]: number | string }
+  /** Why the test cannot be run on this machine; there are no trials then. */
+  readonly skipped?: string
 }
 
 export interface TortureTest {
   /** `T1`, as in the scoreboard. */
   readonly id: string
   readonly title: string
+  /** The stores it can be run on. */
+  readonly stores: readonly StoreName[]
   readonly run: (options: TortureOptions) => Promise<TortureResult>
 }
 
-/** True when nothing failed and every control was caught. */
+/** True when nothing failed and every control was caught, or when it could not be run at all. */
 export function isGood(result: TortureResult): boolean {
+  if (result.skipped !== undefined) return true
   return (
     result.trials > 0 && result.failures.length === 0 && result.controls.every((control) => control.seen > 0)
   )
@@ -64,6 +72,6 @@ export class Failures {
 }
 
 /** Options for the quick tier, as the tests of `npm test` run it. */
-export function quickOptions(seed: number): TortureOptions {
-  return { seed, isQuick: true, progress: () => undefined, signal: new AbortController().signal }
+export function quickOptions(seed: number, store: StoreName = 'sqlite'): TortureOptions {
+  return { store, seed, isQuick: true, progress: () => undefined, signal: new AbortController().signal }
 }

@@ -1,18 +1,20 @@
 /** Several clients of one book in one process; each tells of every call before it makes it and after it returned. */
-import { type Book, isDaybookError, openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
+import { type Book, isDaybookError } from 'daybook'
 import { account } from '../accounts.ts'
 import { configOf, say } from '../child.ts'
 import type { Action, Expected, Outcome } from '../histories/history.ts'
 import { Random } from '../random.ts'
+import { type BookAddress, storeAt } from '../stores/address.ts'
+import { openPatiently } from './open-patiently.ts'
 
 export interface HistoryClientConfig {
-  readonly path: string
+  readonly address: BookAddress
   readonly name: string
   readonly clients: number
   readonly calls: number
   readonly streams: readonly string[]
-  readonly lockTimeoutMs: number
+  /** For the lock, in ms. */
+  readonly timeoutMs: number
 }
 
 const config = configOf<HistoryClientConfig>()
@@ -30,7 +32,20 @@ function actionFrom(random: Random, known: Knowledge): Action {
   return { kind, stream, expected, count: random.pick([1, 1, 1, 2, 5]) }
 }
 
-async function act(book: Book, id: string, action: Action, known: Knowledge): Promise<Outcome> {
+/** Undefined when nobody knows what came of it. */
+async function act(book: Book, id: string, action: Action, known: Knowledge): Promise<Outcome | undefined> {
+  try {
+    return await acted(book, id, action, known)
+  } catch (error) {
+    if (isDaybookError(error, 'APPEND_IN_DOUBT')) return undefined
+    // Both promise that nothing was written.
+    const isHarmless = isDaybookError(error, 'STORE_BUSY') || isDaybookError(error, 'STORE_UNREACHABLE')
+    if (isHarmless) return { kind: 'nothing' }
+    throw error
+  }
+}
+
+async function acted(book: Book, id: string, action: Action, known: Knowledge): Promise<Outcome> {
   if (action.kind === 'head') return { kind: 'saw', value: await book.head() }
   if (action.kind === 'version') {
     const [last] = await book.readStream(action.stream, { direction: 'backwards', limit: 1 }).toArray()
@@ -44,9 +59,7 @@ async function act(book: Book, id: string, action: Action, known: Knowledge): Pr
     known.set(stream, version + count - 1)
     return { kind: 'appended', version, position }
   } catch (error) {
-    if (!isDaybookError(error)) throw error
-    if (error.code === 'STORE_BUSY') return { kind: 'nothing' }
-    if (error.code !== 'CONCURRENCY_CONFLICT') throw error
+    if (!isDaybookError(error, 'CONCURRENCY_CONFLICT')) throw error
     // A command that lost to other processes more often than it tries again.
     if (expected === 'any') return { kind: 'nothing' }
     known.set(stream, Number(error.facts.actual))
@@ -79,7 +92,7 @@ async function client(book: Book, name: string, calls: number): Promise<void> {
     const action = actionFrom(random, known)
     say({ called: id, action, at: Number(process.hrtime.bigint()) })
     const answer = act(book, id, action, known).then((outcome) => {
-      say({ returned: id, outcome, at: Number(process.hrtime.bigint()) })
+      if (outcome !== undefined) say({ returned: id, outcome, at: Number(process.hrtime.bigint()) })
     })
     // Some give up waiting; the answer, if it comes, is then ignored: only their next call tells that they went on.
     if (random.chance(0.03)) {
@@ -89,19 +102,8 @@ async function client(book: Book, name: string, calls: number): Promise<void> {
   }
 }
 
-/** Opens the book, again when somebody holds the lock longer than this process waits. */
-async function opened(): Promise<Book> {
-  const store = sqlite(config.path, { lockTimeoutMs: config.lockTimeoutMs })
-  for (;;) {
-    try {
-      return await openBook({ store, deciders: [account] })
-    } catch (error) {
-      if (!isDaybookError(error, 'STORE_BUSY')) throw error
-    }
-  }
-}
-
-const book = await opened()
+const store = storeAt(config.address, { timeoutMs: config.timeoutMs })
+const book = await openPatiently({ store, deciders: [account] })
 say({ open: config.name })
 const share = Math.ceil(config.calls / config.clients)
 await Promise.all(

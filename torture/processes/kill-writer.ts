@@ -1,26 +1,29 @@
 /** Appends to one book, several operations at a time, saying what it begins and what is acknowledged, until it is killed. */
-import { openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
+import { isDaybookError } from 'daybook'
 import { account, balances, totals } from '../accounts.ts'
 import { configOf, say } from '../child.ts'
-import { operationOf, perform } from '../operations.ts'
+import { type Answer, type Operation, operationOf, perform } from '../operations.ts'
+import { type BookAddress, storeAt } from '../stores/address.ts'
+import { openPatiently } from './open-patiently.ts'
 
 export interface KillWriterConfig {
-  readonly path: string
+  readonly address: BookAddress
   /** Begins the name of each of its operations; unlike any other writer's. */
   readonly name: string
   /** Operations with a key to run first: those in doubt, and some acknowledged ones. */
   readonly again: readonly string[]
   /** The control says "acknowledged" before it appends. */
   readonly acknowledge: 'after' | 'before'
+  /** Another control appends without waiting for the disk. */
+  readonly isFlushed: boolean
   /** Operations under way at a time. */
   readonly callers: number
 }
 
-const { path, name, again, acknowledge, callers } = configOf<KillWriterConfig>()
+const { address, name, again, acknowledge, isFlushed, callers } = configOf<KillWriterConfig>()
 
-const book = await openBook({
-  store: sqlite(path, { lockTimeoutMs: 60_000 }),
+const book = await openPatiently({
+  store: storeAt(address, { isFlushed }),
   deciders: [account],
   projections: [balances, totals],
   snapshots: { everyEvents: 7 },
@@ -30,8 +33,20 @@ async function run(id: string): Promise<void> {
   const operation = operationOf(id)
   say({ begun: id })
   if (acknowledge === 'before') say({ acknowledged: id, first: 0, last: 0 })
-  const answer = await perform(book, operation)
-  if (acknowledge === 'after') say({ acknowledged: id, ...answer })
+  const answer = await performed(operation)
+  if (answer === undefined) return
+  if (acknowledge === 'after') say({ acknowledged: id, ...answer, at: Number(process.hrtime.bigint()) })
+}
+
+/** Carries it out; says so when it was refused because the database was away, which promises that nothing was written. */
+async function performed(operation: Operation): Promise<Answer | undefined> {
+  try {
+    return await perform(book, operation)
+  } catch (error) {
+    if (!isDaybookError(error, 'STORE_UNREACHABLE')) throw error
+    say({ refused: operation.id })
+    return undefined
+  }
 }
 
 let next = 0
