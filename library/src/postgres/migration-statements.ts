@@ -1,4 +1,4 @@
-import { readSchemaOf } from './read-model-statements.ts'
+import { mayBecome, readSchemaOf } from './read-model-statements.ts'
 import { literal, quoted, type Statement, statement } from './statements.ts'
 
 /** Every SQL text of the migration runner besides the numbered files themselves. */
@@ -62,8 +62,8 @@ export function migrationStatements(schema: string): MigrationStatements {
         WHERE position <= (SELECT coalesce(max(position), 0) FROM ${name}.event);
       UPDATE ${name}.book SET home = ${home}, epoch = epoch + 1`,
     createReadSchema: `CREATE SCHEMA IF NOT EXISTS ${readName}`,
-    createRoles: rolesOf(schema).map(createRole).join(';\n'),
-    grant: grants(schema),
+    createRoles: [...rolesOf(schema).map(createRole), joinOwner(schema)].join(';\n'),
+    grant: `${handOver(schema)};\n${grants(schema)}`,
   }
 }
 
@@ -82,6 +82,45 @@ function createRole(role: string): string {
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(role)}) THEN
     CREATE ROLE ${quoted(role)} NOLOGIN;
   END IF;
+END $$`
+}
+
+/** Only members of a role can give it what they own. A superuser need not be one. */
+function joinOwner(schema: string): string {
+  const owner = `${schema}_owner`
+  return `DO $$ BEGIN
+  IF NOT ${mayBecome(literal(owner))} THEN
+    GRANT ${quoted(owner)} TO CURRENT_USER;
+  END IF;
+END $$`
+}
+
+/**
+ * Makes everything of the book belong to the owning role, where there is one, whoever migrates. So any of its members
+ * can migrate the next time, and the functions that run with their owner's rights do not have those of a superuser.
+ * Read models belong to the writing role.
+ */
+function handOver(schema: string): string {
+  const [name, readName] = [quoted(schema), quoted(readSchemaOf(schema))]
+  const owner = `${schema}_owner`
+  return `DO $$
+DECLARE
+  new_owner oid := (SELECT oid FROM pg_roles WHERE rolname = ${literal(owner)} AND ${mayBecome('oid')});
+  held      record;
+BEGIN
+  FOR held IN
+    SELECT 1 AS place, 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM pg_namespace
+      WHERE oid IN (${literal(name)}::regnamespace, ${literal(readName)}::regnamespace) AND nspowner <> new_owner
+    UNION ALL
+    SELECT 2, 'TABLE', oid::regclass::text FROM pg_class
+      WHERE relnamespace = ${literal(name)}::regnamespace AND relkind IN ('r', 'p') AND relowner <> new_owner
+    UNION ALL
+    SELECT 3, 'FUNCTION', oid::regprocedure::text FROM pg_proc
+      WHERE pronamespace = ${literal(name)}::regnamespace AND proowner <> new_owner
+    ORDER BY 1
+  LOOP
+    EXECUTE format('ALTER %s %s OWNER TO %I', held.kind, held.name, ${literal(owner)});
+  END LOOP;
 END $$`
 }
 

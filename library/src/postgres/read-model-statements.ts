@@ -121,13 +121,18 @@ function changeText(
     SELECT count(*) FROM moved`
 }
 
+/** Whether the user may give a role what it owns. Since PostgreSQL 16 being a member may not be enough. */
+export function mayBecome(role: string): string {
+  return `pg_has_role(${role}, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END)`
+}
+
 function shareWithRoles(schema: string, table: string): string {
   const [writer, reader] = [`${schema}_writer`, `${schema}_reader`]
   return `DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(reader)}) THEN
       GRANT SELECT ON ${table} TO ${quoted(reader)};
     END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(writer)} AND pg_has_role(oid, 'MEMBER')) THEN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(writer)} AND ${mayBecome('oid')}) THEN
       ALTER TABLE ${table} OWNER TO ${quoted(writer)};
     END IF;
   END $$`
