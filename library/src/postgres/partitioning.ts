@@ -1,5 +1,5 @@
 import { integerWithin } from '../core/limits.ts'
-import { type Runner, runOn, Session } from './connection.ts'
+import { type Runner, runOn, type Session } from './connection.ts'
 import type { PostgresDriver, PostgresSettings } from './driver.ts'
 import { isLockTimeout } from './errors.ts'
 import { withSession } from './migrating.ts'

@@ -1,8 +1,10 @@
 -- Partitions of the log by position, for a log that is partitioned (book.partition_events is not null). The switch is
 -- in partition-statements.ts; here is what makes the next partitions while the log grows.
 
--- The position from which on extend_partitions has something to do: with partitions, the middle of the last but one.
--- Null when it never has. Bounds are read where the database itself keeps them.
+-- The position from which on extend_partitions has something to do; null when it never has. With partitions it is in the
+-- last but one, after 2,000 events or in its middle: plans made for an empty partition may read all of it, and the new
+-- one makes every session plan anew when this one is large enough for its index. Bounds are read where the database
+-- itself keeps them.
 CREATE FUNCTION partitions_due() RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
 DECLARE
@@ -16,7 +18,7 @@ BEGIN
   END IF;
   SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint) - 1 INTO highest
     FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass;
-  RETURN highest - events - events / 2;
+  RETURN highest - 2 * events + least(events / 2, 2000);
 END
 $$;
 
@@ -46,7 +48,7 @@ BEGIN
     RETURN partitions_due();
   END IF;
   WHILE due <= wanted AND made < 50 LOOP
-    first := due + events + events / 2 + 1;
+    first := due + 2 * events - least(events / 2, 2000) + 1;
     EXECUTE format('CREATE TABLE event_%s (LIKE event INCLUDING ALL)', first);
     EXECUTE format('CREATE TRIGGER event_%1$s_no_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON event_%1$s
       FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', first);
