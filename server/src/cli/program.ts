@@ -79,7 +79,7 @@ function configure(program: Command, shell: Shell, told: string[]): void {
     .option('--config <file>', 'the configuration (default: the nearest daybook.config.ts, .js or .mjs)')
     .option(
       '--store <address>',
-      'the store instead of the configuration’s: sqlite:FILE, postgres://user:password@host/database?schema=bank or memory:',
+      'the store instead of the configuration’s: sqlite:FILE, postgres://… or memory:',
     )
     .option('--json', 'print one JSON object a line, errors too')
     .configureHelp({ showGlobalOptions: true })

@@ -40,7 +40,7 @@ function steady(text: string): string {
       /^(size|bytes|wal bytes|sqlite)( +)\S.*$/gm,
       (_line, name: string, space: string) => `${name}${space}…`,
     )
-    .replaceAll(/(?<![\w.:])\/(?:[^\s/]+\/)+/g, '…/')
+    .replaceAll(/(?<![\w.:/])\/(?:[^\s/]+\/)+/g, '…/')
 }
 
 async function printed(line: string): Promise<string> {

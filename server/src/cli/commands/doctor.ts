@@ -19,10 +19,11 @@ export function addDoctor(program: Command, session: Session): void {
   const command = explained(program.command('doctor'), {
     summary: 'check a book, and say what to do',
     purpose:
-      'Reports the settings of the store, recomputes the whole log (positions, versions, times, hash chain) and checks the projections. A projection that is behind is run for a while, to tell a slow one from one that has stopped. With --store and no --config it looks at the store alone, and changes nothing in it. Every finding has a code and says what to do; the exit code is 1 when there is a problem.',
+      'Reports the settings of the store, recomputes the whole log (positions, versions, times, hash chain) and checks the projections. A projection that is behind is run for a while, to tell a slow one from one that has stopped. With --store and no --config it looks at the store alone, and changes nothing in it. A book on PostgreSQL is also opened as an application would open it, and its server is asked for locks, transactions left open and what was altered. Every finding has a code and says what to do; the exit code is 1 when there is a problem.',
     examples: [
       ['daybook doctor', 'check the book of the configuration'],
       ['daybook doctor --store sqlite:backup.db', 'check any store, a backup say'],
+      ['daybook doctor --store postgres://localhost/bank', 'whether an application could work with it'],
       ['daybook doctor --json', 'for a program'],
     ],
   })

@@ -35,7 +35,7 @@ describe('migrate', () => {
   it('says as JSON what it did', async () => {
     const [made] = await daybookJson(['migrate', '--store', store])
     assert.deepEqual([made?.isNew, made?.roles], [true, []])
-    assert.equal((made?.applied as readonly string[])[0], '001-book.sql')
+    assert.equal((made?.applied as readonly string[] | undefined)?.[0], '001-book.sql')
     const [again] = await daybookJson(['migrate', '--store', store])
     assert.deepEqual([again?.isNew, again?.applied], [false, []])
     assert.equal(again?.schemaVersion, made?.schemaVersion)
@@ -65,7 +65,7 @@ describe('migrate', () => {
     assert.deepEqual([ran.code, (JSON.parse(ran.stdout) as { readonly pending: unknown }).pending], [0, []])
     await server.run('DELETE FROM daybook.migration WHERE number > 1', database)
     const [later] = await daybookJson(['migrate', '--check', '--store', store])
-    assert.ok((later?.pending as readonly string[]).every((name) => !name.startsWith('001')))
+    assert.ok(Array.isArray(later?.pending) && !later.pending.includes('001-book.sql'))
   })
 
   it('--print prints what makes the book, and nothing more when it is there', async () => {

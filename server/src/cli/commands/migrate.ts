@@ -93,15 +93,10 @@ async function apply({ output }: Tools, store: PostgresStore, options: MigrateOp
   const { roles = false, restored, moved } = options
   const settle = restored ? ({ settle: 'restored' } as const) : moved ? ({ settle: 'moved' } as const) : {}
   const { isNew, applied, schemaVersion, roles: made } = await store.migrations.apply({ roles, ...settle })
-  if (output.form === 'json')
-    return void (await output.object({
-      store: store.name,
-      isNew,
-      applied,
-      schemaVersion,
-      roles: made,
-      ...settle,
-    }))
+  if (output.form === 'json') {
+    await output.object({ store: store.name, isNew, applied, schemaVersion, roles: made, ...settle })
+    return
+  }
   const name = visible(store.name)
   if (isNew) await output.line(`Made a new book in ${name}, schema version ${schemaVersion}.`)
   else if (applied.length === 0) await output.line(`${name} is up to date, schema version ${schemaVersion}.`)

@@ -2,6 +2,7 @@ import { type Book, type BookOptions, errorRegistry, type StoreReport } from 'da
 import { type Opening, openForStatus, openToRead } from '../opening.ts'
 import { Progress } from '../progress.ts'
 import type { Shell } from '../shell.ts'
+import { isPostgres } from '../store-address.ts'
 import { countText } from '../text.ts'
 import { type Finding, problem, problemFrom } from './finding.ts'
 
@@ -17,18 +18,54 @@ export interface StoreCheck {
  */
 export async function checkStore(opening: Opening, defined: BookOptions): Promise<StoreCheck> {
   try {
+    if (isPostgres(defined.store)) return await checkServer(opening, defined)
     await (await openToRead(opening)).close()
     // What --store names has no settings of its own to look at.
     const hasSettings = opening.choice.store === undefined
     await using book = await (hasSettings
       ? openForStatus({ ...defined, projections: [] })
       : openToRead(opening))
-    const { facts, problems } = await book.inspect()
-    const findings = problems.map(({ code, message, hint }) => problem(code, message, hint))
+    const { facts, findings } = await inspected(book)
     return { facts, findings: facts.isDurable === false ? [...findings, notDurable(defined)] : findings }
   } catch (error) {
     return { facts: {}, findings: [problemFrom(error)] }
   }
+}
+
+async function inspected(book: Book): Promise<StoreCheck> {
+  const { facts, problems } = await book.inspect()
+  return { facts, findings: problems.map(({ code, message, hint }) => problem(code, message, hint)) }
+}
+
+/**
+ * A book on a server is opened a second time, as an application would open it, which changes nothing either: what
+ * stands in the way of appends does not stand in the way of looking at the rest.
+ */
+async function checkServer(opening: Opening, defined: BookOptions): Promise<StoreCheck> {
+  await using reading = await openToRead(opening)
+  const { facts, findings } = await inspected(reading)
+  const inTheWay = await appendingProblem(defined)
+  const all = [...(inTheWay === undefined ? [] : [inTheWay]), ...findings]
+  if (facts.isDurable === false && all.every(({ code }) => code !== 'STORE_UNSAFE'))
+    all.push(notDurable(defined))
+  if (facts.rights === 'superuser' || facts.rights === 'owner') all.push(mayChangeAll(facts))
+  return { facts, findings: all }
+}
+
+async function appendingProblem(defined: BookOptions): Promise<Finding | undefined> {
+  try {
+    await (await openForStatus({ ...defined, projections: [] })).close()
+    return undefined
+  } catch (error) {
+    return problemFrom(error)
+  }
+}
+
+function mayChangeAll({ user, rights }: StoreReport['facts']): Finding {
+  const who = rights === 'superuser' ? 'is a superuser' : 'owns the tables of the book'
+  const message = `the user ${user} ${who}, and could switch off what keeps recorded events from being changed`
+  const { hint } = errorRegistry.STORE_UNPROTECTED
+  return { level: 'note', code: 'STORE_UNPROTECTED', message, hint, facts: { user, rights } }
 }
 
 function notDurable({ store }: BookOptions): Finding {
@@ -54,7 +91,7 @@ export async function checkLog(
     if (firstBad === undefined) return { verified: events, finding: undefined }
     const { position, problem: what } = firstBad
     const message = `the event at position ${position} is not as it was recorded: ${what}`
-    const hint = `Stop writing, keep a copy of the file, and restore the newest backup that verifies; the ${countText(events)} events before it are intact.`
+    const hint = `Stop writing, keep a copy of it all, and restore the newest backup that verifies; the ${countText(events)} events before it are intact.`
     return { verified: events, finding: problem('STORE_CORRUPT', message, hint, { position, problem: what }) }
   } catch (error) {
     if (opening.signal.aborted) throw error
