@@ -129,11 +129,11 @@ export class Session implements Runner {
 
   /** Gives a connection up; the server rolls back what was under way. The next statement opens another. */
   drop(client: PostgresConnection): void {
-    if (this.#current === client) {
-      this.#current = undefined
-      this.#opening = undefined
-    }
-    void client.end().catch(() => undefined)
+    // Every statement that was lost with it says so.
+    if (this.#current !== client) return
+    this.#current = undefined
+    this.#opening = undefined
+    void this.#leave(client)
   }
 
   async close(): Promise<void> {
@@ -141,7 +141,17 @@ export class Session implements Runner {
     const client = await this.#opening?.catch(() => undefined)
     this.#current = undefined
     this.#opening = undefined
-    await client?.end().catch(() => undefined)
+    if (client !== undefined) await this.#leave(client)
+  }
+
+  /** Says goodbye, and waits for the other side to do so no longer than for any answer: it may be gone without a word. */
+  async #leave(client: PostgresConnection): Promise<void> {
+    const { host, timeoutMs } = this.address
+    const overdue = new AbortController()
+    const late = host.sleep(timeoutMs, overdue.signal).catch(() => undefined)
+    await Promise.race([client.end().catch(() => undefined), late])
+    overdue.abort()
+    client.connection?.stream?.destroy?.()
   }
 
   async #connect(): Promise<PostgresConnection> {

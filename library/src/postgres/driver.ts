@@ -26,8 +26,8 @@ export interface PostgresClient {
 
 /** A connection that Daybook opens itself. */
 export interface PostgresConnection extends PostgresClient {
-  /** The socket below, to send several statements in one piece; not every driver has one. */
-  readonly connection?: { readonly stream?: { cork?(): void; uncork?(): void } }
+  /** The socket below: to send several statements in one piece, and to leave who never answers. Not every driver has one. */
+  readonly connection?: { readonly stream?: { cork?(): void; uncork?(): void; destroy?(): void } }
   connect(): Promise<unknown>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown

@@ -1,0 +1,57 @@
+/** A server or a network that says nothing any more, without ending the connection. */
+import assert from 'node:assert/strict'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { after, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { testServer } from '@daybook/postgres-server/testing'
+import { openBook } from '../index.ts'
+import { postgres } from './index.ts'
+
+const server = await testServer()
+after(() => server.dispose())
+
+/** Passes everything on, until it is to swallow everything. */
+class Wire {
+  isSilent = false
+  readonly #server: Server
+  readonly #sockets: Socket[] = []
+
+  constructor({ hostname, port }: URL) {
+    this.#server = createServer({ allowHalfOpen: true }, (client) => {
+      const behind = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
+      this.#join(client, behind)
+      this.#join(behind, client)
+    })
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+  }
+
+  #join(from: Socket, to: Socket): void {
+    this.#sockets.push(from)
+    from.on('error', () => undefined)
+    from.on('data', (bytes) => this.isSilent || to.write(bytes))
+    from.on('end', () => this.isSilent || to.end())
+  }
+}
+
+it('does not keep a book from being closed', async () => {
+  const url = new URL(server.url(await server.createDatabase()))
+  const wire = new Wire(url)
+  after(() => wire.close())
+  url.port = String(await wire.listen())
+  const book = await openBook({ store: postgres(url.href, { migrate: true, timeoutMs: 1_500 }) })
+  await book.append('thing-1', { type: 'Happened', data: {} })
+  wire.isSilent = true
+  const startMs = performance.now()
+  await Promise.race([book.close(), sleep(10_000)])
+  assert.ok(performance.now() - startMs < 9_000)
+})
