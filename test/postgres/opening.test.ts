@@ -15,7 +15,7 @@ import {
   pendingPostgresMigrations,
   postgres,
 } from '../../library/src/postgres/index.ts'
-import { events, openBank, rowsOf, timeoutMs, urlOf } from './bank.ts'
+import { account, balances, events, onClient, openBank, rowsOf, timeoutMs, urlOf } from './bank.ts'
 
 const server = await testServer()
 after(() => server.dispose())
@@ -193,6 +193,25 @@ describe('a schema that is not a book of this version', () => {
     const error = await refuses(url, 'STORE_NEWER', /schema 999/, { schema, migrate: true })
     assert.equal(error.facts.schema, 999)
     await assert.rejects(migratePostgres(url, { schema }), { code: 'STORE_NEWER' })
+  })
+})
+
+describe('a book opened for reading alone', () => {
+  it('is written by nobody, whatever the user may do', async () => {
+    const schema = 'only_read'
+    await using writing = await openBank(url, { schema })
+    await writing.execute(account.deposit('1', { cents: 5 }))
+    await writing.read(balances).get('1', { notBefore: 1 })
+    await using reading = await openBank(url, { schema, readOnly: true })
+    const deposit = account.deposit('1', { cents: 1 })
+    await assert.rejects(reading.execute(deposit), { code: 'STORE_READ_ONLY', message: /readOnly: true/ })
+    await assert.rejects(reading.rebuild(balances), { code: 'STORE_READ_ONLY' })
+    await onClient(url, async (transaction) => {
+      await transaction.query('BEGIN')
+      await assert.rejects(reading.execute(deposit, { transaction }), { code: 'STORE_READ_ONLY' })
+    })
+    assert.deepEqual(await reading.read(balances).get('1'), { cents: 5 })
+    assert.equal(await reading.head(), 1)
   })
 })
 

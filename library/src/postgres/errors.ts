@@ -151,6 +151,11 @@ export function isOutOfPartitions(error: unknown): boolean {
   return error.constraint === 'event_bound' || (error.table === 'event' && error.constraint === undefined)
 }
 
+/** The answer of a store that was opened for reading alone to whatever writes. */
+export function openedReadOnly(name: string): DaybookError {
+  return new DaybookError('STORE_READ_ONLY', `${name} was opened with readOnly: true`, { store: name })
+}
+
 /** What `pg` threw that no server said: a socket's error, a time-out, a connection that ended. */
 export class ConnectionLost extends Error {
   constructor(cause: unknown) {

@@ -154,7 +154,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
     if (options.migrate === true && !isReadOnly) await migrate(sessions.writer, schema, host)
     const identity = await readIdentity(reader, sql, { schema, name, isReplica: facts.isReplica })
     await requireRights(reader, sql, { name, isReadOnly, user: facts.user })
-    const derived = new DerivedWriter(sessions.derived)
+    const derived = new DerivedWriter(sessions.derived, isReadOnly)
     notifier = new Notifier({
       sql,
       sender: sessions.derived,
@@ -174,6 +174,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       writer: sessions.writer,
       flusher: new Flusher(sessions.flusher),
       flush: opening.flush,
+      isReadOnly,
       timeoutMs: opening.timeoutMs,
     })
     return {

@@ -7,7 +7,7 @@ import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import type { RowHasher } from '../core/row-hash.ts'
 import { type Row, type Runner, runOn } from './connection.ts'
 import { isClient, type PostgresClient } from './driver.ts'
-import { isConnectionLoss, translated } from './errors.ts'
+import { isConnectionLoss, openedReadOnly, translated } from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
@@ -22,6 +22,7 @@ export interface JoinedLogParts {
   readonly identity: BookIdentity
   readonly sql: statements.LogStatements
   readonly flush: 'outside-lock' | 'inside-lock' | 'never'
+  readonly isReadOnly: boolean
   readonly timeoutMs: number
   readonly partitions: Partitions
 }
@@ -56,6 +57,7 @@ export class JoinedLog extends PostgresReader implements EventLog {
   }
 
   append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
+    if (this.#parts.isReadOnly) return Promise.reject(openedReadOnly(this.#parts.name))
     const turn = turns.get(this.#runner.client) ?? new Mutex()
     turns.set(this.#runner.client, turn)
     return turn.run(async () => {

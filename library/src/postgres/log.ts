@@ -7,7 +7,14 @@ import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import { RowHasher } from '../core/row-hash.ts'
 import { uuidArray } from './arrays.ts'
 import type { Session } from './connection.ts'
-import { ConnectionLost, isConnectionLoss, isOvertaken, isWorthRepeating, translated } from './errors.ts'
+import {
+  ConnectionLost,
+  isConnectionLoss,
+  isOvertaken,
+  isWorthRepeating,
+  openedReadOnly,
+  translated,
+} from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
 import type { Flusher } from './flushing.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
@@ -33,6 +40,8 @@ export interface PostgresLogParts {
   readonly partitions: Partitions
   /** Where the flush is waited for; see `PostgresOptions.flush`. */
   readonly flush: 'outside-lock' | 'inside-lock' | 'never'
+  /** Opened for reading alone: appends are refused, whatever the user may do. */
+  readonly isReadOnly: boolean
   readonly timeoutMs: number
 }
 
@@ -58,6 +67,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
   append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
     if (this.#isClosing)
       return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.#parts.name} is closed`))
+    if (this.#parts.isReadOnly) return Promise.reject(openedReadOnly(this.#parts.name))
     return this.#turns.run(async () => {
       try {
         const plan = await this.#appendDurably(requests, inline)

@@ -127,10 +127,17 @@ export function mayBecome(role: string): string {
 }
 
 function shareWithRoles(schema: string, table: string): string {
-  const [writer, reader] = [`${schema}_writer`, `${schema}_reader`]
+  const [owner, writer, reader] = [`${schema}_owner`, `${schema}_writer`, `${schema}_reader`]
   return `DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(reader)}) THEN
       GRANT SELECT ON ${table} TO ${quoted(reader)};
+    END IF;
+    -- Whoever makes the table need not be able to give it away.
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(writer)}) THEN
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${quoted(writer)};
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(owner)}) THEN
+      GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${quoted(owner)};
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(writer)} AND ${mayBecome('oid')}) THEN
       ALTER TABLE ${table} OWNER TO ${quoted(writer)};

@@ -12,7 +12,7 @@ import type {
 import { jsonArray, textArray } from './arrays.ts'
 import type { Row, Runner, Session } from './connection.ts'
 import type { PostgresConnection } from './driver.ts'
-import { isConnectionLoss, isWorthRepeating, translated } from './errors.ts'
+import { isConnectionLoss, isWorthRepeating, openedReadOnly, translated } from './errors.ts'
 import * as sql from './read-model-statements.ts'
 import { begin } from './statements.ts'
 import { type Transaction, transact } from './transaction.ts'
@@ -129,10 +129,13 @@ function unnamed(text: string): { readonly text: string; readonly name: string }
 /** The one connection that writes what can be thrown away: one transaction at a time in this process. */
 export class DerivedWriter {
   readonly #session: Session
+  readonly #isReadOnly: boolean
   readonly #mutex = new Mutex()
 
-  constructor(session: Session) {
+  /** @param isReadOnly refuses to write, whatever the user may do */
+  constructor(session: Session, isReadOnly: boolean) {
     this.#session = session
+    this.#isReadOnly = isReadOnly
   }
 
   connected(): Promise<PostgresConnection> {
@@ -165,6 +168,7 @@ export class DerivedWriter {
     flushesAtCommit: boolean,
   ): Promise<Result> {
     const { timeoutMs, name, host } = this.#session.address
+    if (this.#isReadOnly) return Promise.reject(openedReadOnly(name))
     return this.#mutex.run(async () => {
       const startMs = performance.now()
       for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
