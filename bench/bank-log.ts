@@ -1,16 +1,18 @@
 import { join } from 'node:path'
 import { openBook, type Store } from 'daybook'
 import { memory } from 'daybook/memory'
+import { postgres } from 'daybook/postgres'
 import { sqlite } from 'daybook/sqlite'
 import { account, accountEvents, actor, movementEvent } from './bank.ts'
-import type { StoreName } from './benchmark.ts'
+import type { Setting, StoreName } from './benchmark.ts'
+import type { Servers } from './postgres/servers.ts'
 import { closeChecked } from './self-check.ts'
 
 /** A long log to read and to project: 2,000 accounts whose movements lie mixed, as they do in a bank. */
 export interface BankLog {
   readonly store: Store
-  /** Of the file; of no meaning for a store in memory. */
-  readonly path: string
+  /** Of the file, or of the database on its server; of no meaning for a store in memory. */
+  readonly address: string
   readonly events: number
 }
 
@@ -20,28 +22,33 @@ const eventsPerAppend = 1_000
 /** Long logs, written when first asked for and then shared. */
 export class BankLogs {
   readonly #folder: string
+  readonly #servers: Servers
   readonly #events: number
   readonly #logs = new Map<StoreName, Promise<BankLog>>()
 
-  constructor(folder: string, events: number) {
+  /** @param events how many on SQLite: twice as many on PostgreSQL, and a fifth in memory, so that they fit */
+  constructor(folder: string, servers: Servers, events: number) {
     this.#folder = folder
+    this.#servers = servers
     this.#events = events
   }
 
-  /** The log in memory is a fifth as long, so that it fits. */
   of(name: StoreName): Promise<BankLog> {
     let log = this.#logs.get(name)
     if (log === undefined) {
-      const path = join(this.#folder, 'bank.db')
-      log = written(name, path, name === 'memory' ? this.#events / 5 : this.#events)
+      const place = { store: name, folder: this.#folder, servers: this.#servers }
+      log = written(name, addressOf('bank', place), this.#events * lengths[name])
       this.#logs.set(name, log)
     }
     return log
   }
 }
 
-async function written(name: StoreName, path: string, events: number): Promise<BankLog> {
-  const store = storeOf(name, path)
+const lengths: { readonly [name in StoreName]: number } = { sqlite: 1, postgres: 2, memory: 0.2 }
+
+async function written(name: StoreName, place: Promise<string>, events: number): Promise<BankLog> {
+  const address = await place
+  const store = storeOf(name, address)
   const book = await openBook({ store, deciders: [account] })
   for (let from = 0; from < events; from += eventsPerAppend) {
     const writes = Array.from({ length: eventsPerAppend }, (_, index) => ({
@@ -50,8 +57,8 @@ async function written(name: StoreName, path: string, events: number): Promise<B
     }))
     await book.append(writes, { actor })
   }
-  await closeChecked(book, name, path, events)
-  return { store, path, events }
+  await closeChecked(book, name, address, events)
+  return { store, address, events }
 }
 
 function eventAt(index: number) {
@@ -59,6 +66,16 @@ function eventAt(index: number) {
   return movementEvent(Math.floor(index / accounts) + index)
 }
 
-export function storeOf(name: StoreName, path: string): Store {
-  return name === 'sqlite' ? sqlite(path) : memory()
+/** The store at an address that `addressOf` gave. */
+export function storeOf(name: StoreName, address: string): Store {
+  if (name === 'postgres') return postgres(address, { migrate: true })
+  return name === 'sqlite' ? sqlite(address) : memory()
+}
+
+/** Where a benchmark keeps its book: the path of a new file, or the address of a new database. */
+export async function addressOf(
+  name: string,
+  { store, folder, servers }: Pick<Setting, 'store' | 'folder' | 'servers'>,
+): Promise<string> {
+  return store === 'postgres' ? servers.database(await servers.ordinary(), name) : join(folder, `${name}.db`)
 }

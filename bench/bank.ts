@@ -22,7 +22,7 @@ function schema<Data extends object>(isValid: (data: Data) => boolean): Schema<D
   }
 }
 
-const movement = schema<Movement>(
+export const movement = schema<Movement>(
   ({ cents, reference }) => Number.isSafeInteger(cents) && cents > 0 && typeof reference === 'string',
 )
 

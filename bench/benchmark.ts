@@ -1,6 +1,7 @@
 import type { BankLogs } from './bank-log.ts'
+import type { Servers } from './postgres/servers.ts'
 
-export type StoreName = 'sqlite' | 'memory'
+export type StoreName = 'sqlite' | 'postgres' | 'memory'
 
 /** One line of the result. */
 export interface Figure {
@@ -26,7 +27,11 @@ export interface Setting {
   /** Tenth of the data, for a quick look. */
   readonly isQuick: boolean
   readonly bankLogs: BankLogs
+  readonly servers: Servers
 }
+
+/** Thrown by a benchmark that cannot run on this machine; the reason is told. */
+export class Skipped extends Error {}
 
 export interface Benchmark {
   readonly name: string
@@ -34,4 +39,7 @@ export interface Benchmark {
   run(setting: Setting): Promise<readonly Figure[]>
 }
 
-export const bothStores: readonly StoreName[] = ['sqlite', 'memory']
+export const everyStore: readonly StoreName[] = ['sqlite', 'postgres', 'memory']
+
+/** Those that run within the process. */
+export const embeddedStores: readonly StoreName[] = ['sqlite', 'memory']

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Figure, Setting } from './benchmark.ts'
+import { check } from './self-check.ts'
 
 /** Does a slice of work and returns its measure: a rate, or a time in ms. */
 export type Side = () => Promise<number>
@@ -63,6 +65,31 @@ export async function stepsPerSecond(
   }
   await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)))
   return (steps * 1_000) / (performance.now() - startMs)
+}
+
+/**
+ * Starts so many steps at a steady rate, as evenly as timers allow, whether or not earlier ones are done; returns what
+ * each measured. A step is told when it was due, in ms of `performance.now()`. Fails when the rate is not kept.
+ */
+export async function atRate(
+  stepsPerSecond: number,
+  steps: number,
+  step: (index: number, dueMs: number) => Promise<number>,
+): Promise<number[]> {
+  const startMs = performance.now()
+  const measures: Promise<number>[] = []
+  while (measures.length < steps) {
+    const due = Math.min(steps, Math.floor(((performance.now() - startMs) * stepsPerSecond) / 1_000))
+    while (measures.length < due) {
+      const dueMs = startMs + (measures.length * 1_000) / stepsPerSecond
+      measures.push(step(measures.length, dueMs))
+    }
+    await sleep(1)
+  }
+  const tookMs = performance.now() - startMs
+  const measured = await Promise.all(measures)
+  check(tookMs < (steps * 1_100) / stepsPerSecond, `${steps} steps took ${Math.round(tookMs)} ms to offer`)
+  return measured
 }
 
 /** How many of so many per second some work does. */

@@ -3,14 +3,28 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BankLogs } from './bank-log.ts'
-import type { Benchmark, Figure, Setting, StoreName } from './benchmark.ts'
+import {
+  type Benchmark,
+  everyStore,
+  type Figure,
+  type Setting,
+  Skipped,
+  type StoreName,
+} from './benchmark.ts'
 import { appendBatchOf100, appendBy64, appendBy64VersusBatch, appendByOne } from './cases/appending.ts'
 import { commandBy64, hotStream } from './cases/commands.ts'
 import { lag } from './cases/lag.ts'
 import { load, loadFromSnapshot } from './cases/loading.ts'
 import { rebuild, rebuildVersusBatches } from './cases/projecting.ts'
-import { logRead, logReadByBatches } from './cases/reading.ts'
+import { logRead, logReadByBatches, logReadVersusCopy } from './cases/reading.ts'
 import { storage } from './cases/storage.ts'
+import { appendingOnServer } from './postgres/appending.ts'
+import { commandsOnServer } from './postgres/commands.ts'
+import { appendJoined, lockHold } from './postgres/joining.ts'
+import { latency } from './postgres/latency.ts'
+import { processesOnServer } from './postgres/processes.ts'
+import { Servers } from './postgres/servers.ts'
+import { storageOnServer } from './postgres/storage.ts'
 import { jsonLine, table } from './printing.ts'
 
 const benchmarks: readonly Benchmark[] = [
@@ -18,19 +32,27 @@ const benchmarks: readonly Benchmark[] = [
   appendBy64,
   appendBy64VersusBatch,
   appendBatchOf100,
+  ...appendingOnServer,
+  ...processesOnServer,
+  latency,
+  appendJoined,
+  lockHold,
   commandBy64,
   hotStream,
+  ...commandsOnServer,
   load,
   loadFromSnapshot,
   logRead,
   logReadByBatches,
+  logReadVersusCopy,
   rebuild,
   rebuildVersusBatches,
   lag,
   storage,
+  storageOnServer,
 ]
 
-const usage = `npm run -s bench -- [--json] [--quick] [--store sqlite|memory] [--only NAME…]`
+const usage = `npm run -s bench -- [--json] [--quick] [--store sqlite|postgres|memory] [--only NAME…]`
 
 interface Options {
   readonly isJson: boolean
@@ -52,13 +74,11 @@ function optionsFrom(args: readonly string[]): Options {
     },
   })
   const names = [...(values.only ?? []), ...positionals]
-  const known = benchmarks.map(({ name }) => name)
+  const known = [...new Set(benchmarks.map(({ name }) => name))]
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new Error(`there is no benchmark ${unknown.join(', ')}; there are ${known.join(', ')}\n${usage}`)
-  const stores = (['sqlite', 'memory'] as const).filter(
-    (name) => values.store === undefined || values.store === name,
-  )
+  const stores = everyStore.filter((name) => values.store === undefined || values.store === name)
   if (stores.length === 0) throw new Error(`there is no store ${values.store}\n${usage}`)
   return {
     isJson: values.json ?? false,
@@ -68,28 +88,41 @@ function optionsFrom(args: readonly string[]): Options {
   }
 }
 
-async function* figuresOf({ isQuick, stores, chosen }: Options, folder: string): AsyncGenerator<Figure> {
-  const bankLogs = new BankLogs(folder, isQuick ? 50_000 : 500_000)
+async function* figuresOf({ isQuick, stores, chosen }: Options, folder: string, servers: Servers) {
+  const bankLogs = new BankLogs(folder, servers, isQuick ? 50_000 : 500_000)
   const amounts = isQuick ? { rounds: 3, sliceMs: 200 } : { rounds: 7, sliceMs: 700 }
   for (const store of stores) {
     for (const benchmark of chosen) {
       if (!benchmark.stores.includes(store)) continue
-      const setting: Setting = { store, folder, isQuick, bankLogs, ...amounts }
+      const setting: Setting = { store, folder, servers, isQuick, bankLogs, ...amounts }
       process.stderr.write(`${benchmark.name} (${store}) …\n`)
-      yield* await benchmark.run(setting)
+      try {
+        yield* await benchmark.run(setting)
+      } catch (error) {
+        if (!(error instanceof Skipped)) throw error
+        process.stderr.write(`${benchmark.name} (${store}) is skipped: ${error.message}\n`)
+      }
     }
   }
 }
 
 const options = optionsFrom(process.argv.slice(2))
 const folder = await mkdtemp(join(tmpdir(), 'daybook-bench-'))
+const servers = new Servers()
+const cleanUp = async (): Promise<void> => {
+  await servers[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)))
+}
 try {
   const figures: Figure[] = []
-  for await (const figure of figuresOf(options, folder)) {
+  for await (const figure of figuresOf(options, folder, servers)) {
     figures.push(figure)
     if (options.isJson) console.log(jsonLine(figure))
   }
   if (!options.isJson) console.log(table(figures))
 } finally {
-  await rm(folder, { recursive: true, force: true })
+  await cleanUp()
 }

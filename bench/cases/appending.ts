@@ -3,21 +3,21 @@ import { type Book, openBook } from 'daybook'
 import { account, actor, movementEvent } from '../bank.ts'
 import { storeOf } from '../bank-log.ts'
 import { BareLog, type BareRow, bareRow } from '../bare-log.ts'
-import { type Benchmark, bothStores, type Setting } from '../benchmark.ts'
+import { type Benchmark, embeddedStores, type Setting } from '../benchmark.ts'
 import { figure, type Side, sideBySide, stepsPerSecond } from '../measuring.ts'
 import { check, closeChecked } from '../self-check.ts'
 
 /** A caller appends one durable event and waits for it, then the next. */
 export const appendByOne: Benchmark = {
   name: 'append-1',
-  stores: bothStores,
+  stores: embeddedStores,
   run: (setting) => appending('append-1', setting, singly(1), bareSingly(1)),
 }
 
 /** As above, by 64 callers at once, each on a stream of its own; against one durable transaction for each append. */
 export const appendBy64: Benchmark = {
   name: 'append-64',
-  stores: bothStores,
+  stores: embeddedStores,
   run: (setting) => appending('append-64', setting, singly(64), bareSingly(64)),
 }
 
@@ -31,16 +31,16 @@ export const appendBy64VersusBatch: Benchmark = {
 /** One caller appends 100 events at a time to one stream; against bare transactions of 100 rows made beforehand. */
 export const appendBatchOf100: Benchmark = {
   name: 'append-batch-100',
-  stores: bothStores,
+  stores: embeddedStores,
   run: (setting) => appending('append-batch-100', setting, batches(100), bareBatches(100)),
 }
 
 /** Counts what was acknowledged; one for each side. */
-class Counter {
+export class Counter {
   events = 0
 }
 
-type ProductSide = (book: Book, sliceMs: number, counter: Counter) => Side
+export type ProductSide = (book: Book, sliceMs: number, counter: Counter) => Side
 type BareSide = (log: BareLog, sliceMs: number, counter: Counter) => Side
 
 async function appending(name: string, setting: Setting, productSide: ProductSide, bareSide: BareSide) {
@@ -62,7 +62,8 @@ async function appending(name: string, setting: Setting, productSide: ProductSid
   return [figure(name, setting, 'events/s', measured)]
 }
 
-function singly(callers: number): ProductSide {
+/** Each caller appends one event to its own stream, waits for it, then the next. */
+export function singly(callers: number): ProductSide {
   return (book, sliceMs, counter) => {
     const versions = Array.from({ length: callers }, () => 0)
     return () =>
@@ -91,7 +92,8 @@ function bareSingly(callers: number): BareSide {
   }
 }
 
-function batches(size: number): ProductSide {
+/** One caller appends so many events at a time to one stream. */
+export function batches(size: number): ProductSide {
   return (book, sliceMs, counter) => async () => {
     const appends = await stepsPerSecond(sliceMs, 1, async () => {
       const expectedVersion = counter.events

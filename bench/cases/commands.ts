@@ -4,28 +4,28 @@ import { type Book, openBook } from 'daybook'
 import { account, actor, movementData, movementEvent } from '../bank.ts'
 import { storeOf } from '../bank-log.ts'
 import { type BareEvent, BareLog, bareRow } from '../bare-log.ts'
-import { type Benchmark, bothStores, type Setting } from '../benchmark.ts'
+import { type Benchmark, embeddedStores, type Setting } from '../benchmark.ts'
 import { figure, type Side, sideBySide, stepsPerSecond } from '../measuring.ts'
 import { check, closeChecked } from '../self-check.ts'
 
 /** Events that each stream has before a slice begins: an account in use, not a new one. */
-const heldEvents = 100
+export const heldEvents = 100
 
 /** 16 callers, one stream: load, decide, append. The baseline reads, decides, appends, and on a conflict again. */
 export const hotStream: Benchmark = {
   name: 'hot-stream-16',
-  stores: bothStores,
+  stores: embeddedStores,
   run: (setting) => commanding('hot-stream-16', setting, 16, () => 'hot', naiveCallers),
 }
 
 /** 64 callers, each with a stream of its own; the baseline reads, decides and appends in one transaction each. */
 export const commandBy64: Benchmark = {
   name: 'command-64',
-  stores: bothStores,
+  stores: embeddedStores,
   run: (setting) => commanding('command-64', setting, 64, (caller) => `c${caller}`, transactions),
 }
 
-type IdOf = (caller: number) => string
+export type IdOf = (caller: number) => string
 type BareSide = (log: BareLog, sliceMs: number, ids: readonly string[], written: { events: number }) => Side
 
 async function commanding(name: string, setting: Setting, callers: number, idOf: IdOf, bareSide: BareSide) {
@@ -47,7 +47,13 @@ async function commanding(name: string, setting: Setting, callers: number, idOf:
   return [figure(name, setting, 'commands/s', measured)]
 }
 
-function executing(book: Book, sliceMs: number, ids: readonly string[], written: { events: number }): Side {
+/** Each caller executes a command on its account, waits for it, then the next; accounts are new in each slice. */
+export function executing(
+  book: Book,
+  sliceMs: number,
+  ids: readonly string[],
+  written: { events: number },
+): Side {
   let slice = 0
   return async () => {
     slice++
@@ -123,11 +129,12 @@ const transactions: BareSide = (log, sliceMs, ids, written) => {
 }
 
 // Even positions hold deposits and odd ones withdrawals; see movementEvent.
-function nextPosition(written: { readonly events: number }): number {
+export function nextPosition(written: { readonly events: number }): number {
   return 2 * (written.events + 1) + 1
 }
 
-function balanceOf(events: readonly BareEvent[]): number {
+/** What an account holds after its events. */
+export function balanceOf(events: readonly BareEvent[]): number {
   let cents = 0
   for (const { type, data } of events) cents += type === 'MoneyDeposited' ? data.cents : -data.cents
   return cents

@@ -1,10 +1,8 @@
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Book, openBook } from 'daybook'
 import { account, actor, balances, movementEvent } from '../bank.ts'
-import { storeOf } from '../bank-log.ts'
-import { type Benchmark, bothStores } from '../benchmark.ts'
-import { figure, median, quantile } from '../measuring.ts'
+import { addressOf, storeOf } from '../bank-log.ts'
+import { type Benchmark, everyStore } from '../benchmark.ts'
+import { atRate, figure, median, quantile } from '../measuring.ts'
 import { check, closeChecked } from '../self-check.ts'
 
 const eventsPerSecond = 1_000
@@ -15,13 +13,13 @@ const eventsPerSecond = 1_000
  */
 export const lag: Benchmark = {
   name: 'lag',
-  stores: bothStores,
+  stores: everyStore,
   async run(setting) {
-    const { store, folder, isQuick, rounds } = setting
-    const path = join(folder, 'lag.db')
+    const { store, isQuick, rounds } = setting
+    const address = await addressOf('lag', setting)
     const projection = balances(1)
     const book = await openBook({
-      store: storeOf(store, path),
+      store: storeOf(store, address),
       deciders: [account],
       projections: [projection],
     })
@@ -29,12 +27,11 @@ export const lag: Benchmark = {
     const events = isQuick ? 500 : 3_000
     const runs: number[][] = []
     for (let round = 0; round <= rounds; round++) {
-      const lags = await lagsOf(book, events, round * events, (id, position) =>
-        read.get(id, { notBefore: position }),
-      )
+      const ask: Ask = (id, position) => read.get(id, { notBefore: position })
+      const lags = await atRate(eventsPerSecond, events, (index) => lagOf(book, round * events + index, ask))
       if (round > 0) runs.push(lags)
     }
-    await closeChecked(book, store, path, events * (rounds + 1))
+    await closeChecked(book, store, address, events * (rounds + 1))
     return (
       [
         ['lag-p50', 0.5],
@@ -48,23 +45,6 @@ export const lag: Benchmark = {
 }
 
 type Ask = (id: string, position: number) => Promise<unknown>
-
-/** Appends at the given rate, as evenly as timers allow, and waits for each event to appear. */
-async function lagsOf(book: Book, events: number, from: number, ask: Ask): Promise<number[]> {
-  const startMs = performance.now()
-  const lags: Promise<number>[] = []
-  while (lags.length < events) {
-    const due = Math.min(events, Math.floor(((performance.now() - startMs) * eventsPerSecond) / 1_000))
-    while (lags.length < due) lags.push(lagOf(book, from + lags.length, ask))
-    await sleep(1)
-  }
-  const tookMs = performance.now() - startMs
-  check(
-    tookMs < (events * 1_100) / eventsPerSecond,
-    `${events} events took ${Math.round(tookMs)} ms to offer`,
-  )
-  return Promise.all(lags)
-}
 
 async function lagOf(book: Book, index: number, ask: Ask): Promise<number> {
   const id = String(index % 500)

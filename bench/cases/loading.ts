@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import { type Book, openBook, type SnapshotPolicy, type Store } from 'daybook'
+import { Client } from 'pg'
 import { type Account, account, actor, movementEvent, newAccount } from '../bank.ts'
-import { storeOf } from '../bank-log.ts'
+import { addressOf, storeOf } from '../bank-log.ts'
 import { arrays, openBare } from '../bare-log.ts'
-import { type Benchmark, bothStores, type Setting } from '../benchmark.ts'
+import { type Benchmark, everyStore, type Setting, type StoreName } from '../benchmark.ts'
 import { figure, type Side, sideBySide, timeMs } from '../measuring.ts'
 import { check, closeChecked } from '../self-check.ts'
 
@@ -14,29 +14,29 @@ const tailEvents = 50
 /** An aggregate of 10,000 events, loaded without a snapshot by a book that was just opened. */
 export const load: Benchmark = {
   name: 'load-10000',
-  stores: bothStores,
+  stores: everyStore,
   run: (setting) => loading('load-10000', setting, false),
 }
 
 /** The same from a snapshot, with 50 events after it. The baseline is the same as above: reading all of it. */
 export const loadFromSnapshot: Benchmark = {
   name: 'load-10000-snapshot',
-  stores: bothStores,
+  stores: everyStore,
   run: (setting) => loading('load-10000-snapshot', setting, { everyEvents: 100 }),
 }
 
 async function loading(name: string, setting: Setting, snapshots: SnapshotPolicy) {
-  const path = join(setting.folder, `${name}.db`)
-  const store = storeOf(setting.store, path)
+  const address = await addressOf(name, setting)
+  const store = storeOf(setting.store, address)
   const settings = { store, deciders: [account], snapshots }
   const book = await openBook(settings)
   await appendMovements(book, 0, heldEvents - tailEvents)
   await book.load<Account>(account, '42')
   await appendMovements(book, heldEvents - tailEvents, heldEvents)
-  await closeChecked(book, setting.store, path, heldEvents)
+  await closeChecked(book, setting.store, address, heldEvents)
   // So many rounds since each is short.
   const rounds = setting.rounds * 5
-  const bare = setting.store === 'memory' ? undefined : bareLoading(path)
+  const bare = bareSides[setting.store]?.(address)
   return [figure(name, setting, 'ms', await sideBySide(rounds, bookLoading(settings), bare))]
 }
 
@@ -63,21 +63,46 @@ function bookLoading(settings: { readonly store: Store; readonly snapshots: Snap
   }
 }
 
-/** All rows of the stream at once, parsed and folded by the same functions, on a connection just opened. */
-function bareLoading(path: string): Side {
+type Evolving = Parameters<typeof account.definition.fold.evolve>[1]
+
+function folded(rows: readonly unknown[][]): Account {
   const { evolve } = account.definition.fold
-  return async () => {
+  let state = newAccount
+  for (const [type, data] of rows as string[][])
+    state = evolve(state, { type, data: JSON.parse(data as string) } as Evolving) as Account
+  return state
+}
+
+function checkFolded({ movements }: Account): void {
+  check(movements === heldEvents, `the baseline folded ${movements} events, not ${heldEvents}`)
+}
+
+/** All rows of the stream at once, parsed and folded by the same functions, on a connection just opened. */
+const bareSides: { readonly [store in StoreName]?: (address: string) => Side } = {
+  sqlite: (path) => async () => {
     const database = openBare(path)
     const rows = arrays(database, 'SELECT type, data FROM event WHERE stream = ? ORDER BY version')
     let state = newAccount
     const ms = await timeMs(async () => {
-      for (const [type, data] of rows.all('account-42') as unknown[] as string[][])
-        state = evolve(state, { type, data: JSON.parse(data as string) } as Parameters<
-          typeof evolve
-        >[1]) as Account
+      state = folded(rows.all('account-42') as unknown[] as unknown[][])
     })
-    check(state.movements === heldEvents, `the baseline folded ${state.movements} events, not ${heldEvents}`)
+    checkFolded(state)
     database.close()
     return ms
-  }
+  },
+  postgres: (address) => async () => {
+    const client = new Client({ connectionString: address, types: { getTypeParser: () => String } })
+    await client.connect()
+    let state = newAccount
+    const ms = await timeMs(async () => {
+      state = folded((await client.query<unknown[]>({ text: streamOnServer, rowMode: 'array' })).rows)
+    })
+    checkFolded(state)
+    await client.end()
+    return ms
+  },
 }
+
+const streamOnServer = `
+  SELECT e.type, e.data FROM daybook.event_index AS i JOIN daybook.event AS e USING (position)
+  WHERE i.stream = 'account-42' ORDER BY i.version`

@@ -4,21 +4,22 @@ import { openBook } from 'daybook'
 import { balances } from '../bank.ts'
 import type { BankLog } from '../bank-log.ts'
 import { arrays, openBare } from '../bare-log.ts'
-import { type Benchmark, bothStores, type Setting } from '../benchmark.ts'
+import { type Benchmark, everyStore, type Setting } from '../benchmark.ts'
 import { figure, perSecond, type Side, sideBySide } from '../measuring.ts'
+import { openModelOnServer } from '../postgres/raw-projecting.ts'
 import { check } from '../self-check.ts'
 
 /** From an empty read model to the head of a long log; against one transaction and one upsert for each event. */
 export const rebuild: Benchmark = {
   name: 'rebuild',
-  stores: bothStores,
+  stores: everyStore,
   run: (setting) => rebuilding('rebuild', setting, 1),
 }
 
 /** As above, against one upsert for each event in transactions of 1,000. */
 export const rebuildVersusBatches: Benchmark = {
   name: 'rebuild-vs-batched-upsert',
-  stores: ['sqlite'],
+  stores: ['sqlite', 'postgres'],
   run: (setting) => rebuilding('rebuild-vs-batched-upsert', setting, 1_000),
 }
 
@@ -42,29 +43,58 @@ async function rebuilding(name: string, setting: Setting, eventsPerTransaction: 
       )
     })
   }
-  const path = join(setting.folder, `${name}-bare.db`)
-  const bare = setting.store === 'memory' ? undefined : bareRebuilding(log, path, eventsPerTransaction)
+  const bare = await bareRebuilding(name, setting, log, eventsPerTransaction)
   return [figure(name, setting, 'events/s', await sideBySide(setting.rounds, product, bare))]
+}
+
+/** A read model kept by hand. */
+export interface BareModel {
+  /** Makes it empty, then folds the events up to a position into it. */
+  rebuild(events: number): Promise<void>
+  count(): Promise<number>
+  close(): Promise<void>
+}
+
+/**
+ * The row changed by SQL, with the checkpoint, so many events to a transaction. Of a part of the log where all of it
+ * would take minutes. Not flushed at every commit, as the product's are not.
+ */
+async function bareRebuilding(
+  name: string,
+  setting: Setting,
+  log: BankLog,
+  eventsPerTransaction: number,
+): Promise<Side | undefined> {
+  if (setting.store === 'memory') return undefined
+  const isOnServer = setting.store === 'postgres'
+  const isSingle = eventsPerTransaction === 1
+  const most = isOnServer ? (isSingle ? 10_000 : 50_000) : log.events / (isSingle ? 10 : 1)
+  const events = Math.min(most, log.events)
+  return async () => {
+    const model = isOnServer
+      ? await openModelOnServer(log.address, eventsPerTransaction)
+      : openModelInFile(log.address, join(setting.folder, `${name}-bare.db`), eventsPerTransaction)
+    const rate = await perSecond(events, () => model.rebuild(events))
+    const count = await model.count()
+    await model.close()
+    check(count === 2_000, `the baseline's read model has ${count} documents`)
+    return rate
+  }
 }
 
 type BareCells = readonly [number, string, string, string]
 
-/**
- * The row changed by SQL, with the checkpoint, so many events to a transaction. Of a part of the log where each event
- * has its own transaction, since it would take minutes. Not flushed at every commit, as the product's are not.
- */
-function bareRebuilding(log: BankLog, path: string, eventsPerTransaction: number): Side {
-  const events = eventsPerTransaction === 1 ? log.events / 10 : log.events
-  return async () => {
-    const source = openBare(log.path)
-    const model = openBare(path)
-    const project = rowByRow(source, model, eventsPerTransaction)
-    const rate = await perSecond(events, async () => project(events))
-    const count = model.prepare('SELECT count(*) AS count FROM balances').get()?.count
-    check(count === 2_000, `the baseline's read model has ${count} documents`)
-    source.close()
-    model.close()
-    return rate
+function openModelInFile(logPath: string, path: string, eventsPerTransaction: number): BareModel {
+  const source = openBare(logPath)
+  const model = openBare(path)
+  const project = rowByRow(source, model, eventsPerTransaction)
+  return {
+    rebuild: async (events) => project(events),
+    count: async () => Number(model.prepare('SELECT count(*) AS count FROM balances').get()?.count),
+    close: async () => {
+      source.close()
+      model.close()
+    },
   }
 }
 
