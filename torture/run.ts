@@ -11,6 +11,7 @@ import { Random } from './random.ts'
 import { isStoreName, type StoreName, storeNames, storeTitles } from './stores/address.ts'
 import { kill } from './t01-kill.ts'
 import { powerLoss } from './t02-power-loss.ts'
+import { powerCuts } from './t03-power-cuts.ts'
 import { failingIo } from './t04-failing-io.ts'
 import { linearizability } from './t06-linearizability.ts'
 import { idempotency } from './t11-idempotency.ts'
@@ -21,6 +22,7 @@ import { isGood, type TortureTest } from './torture-test.ts'
 const scoreboard: readonly TortureTest[] = [
   kill,
   powerLoss,
+  powerCuts,
   failingIo,
   linearizability,
   idempotency,
