@@ -14,7 +14,9 @@ import { powerLoss } from './t02-power-loss.ts'
 import { powerCuts } from './t03-power-cuts.ts'
 import { failingIo } from './t04-failing-io.ts'
 import { linearizability } from './t06-linearizability.ts'
+import { stall } from './t08-stall.ts'
 import { idempotency } from './t11-idempotency.ts'
+import { network } from './t14-network.ts'
 import { payloads } from './t18-payloads.ts'
 import { snapshots } from './t26-snapshots.ts'
 import { isGood, type TortureTest } from './torture-test.ts'
@@ -25,7 +27,9 @@ const scoreboard: readonly TortureTest[] = [
   powerCuts,
   failingIo,
   linearizability,
+  stall,
   idempotency,
+  network,
   payloads,
   snapshots,
 ]
