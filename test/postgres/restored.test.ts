@@ -57,7 +57,6 @@ describe('a book that was restored or copied', () => {
     assert.deepEqual(await book.verify(), { events: 4 })
     assert.deepEqual((await migratePostgres(copy)).applied, [])
   })
-  })
 
   it('keeps its epoch when it was moved', async () => {
     const { database } = await closedBook()
