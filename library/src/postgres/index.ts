@@ -12,6 +12,7 @@ import { migrate, readIdentity } from './migrate.ts'
 import { migrationsOf, type PostgresMigrations } from './migrating.ts'
 import { Notifier } from './notifying.ts'
 import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
+import { type PartitionReport, partitionPostgres } from './partitioning.ts'
 import { Partitions } from './partitions.ts'
 import { DerivedWriter, PostgresReadModels } from './read-models.ts'
 import { requireRights } from './rights.ts'
@@ -64,6 +65,8 @@ export interface PostgresStore extends Store {
   readOnly(): PostgresStore
   /** Brings its schema up to date, as `daybook migrate` does. */
   readonly migrations: PostgresMigrations
+  /** Divides its log by position, as `daybook partition` does; see `partitionPostgres`. */
+  partition(events: number): Promise<PartitionReport>
 }
 
 interface Opening {
@@ -127,6 +130,7 @@ export function postgres(
     open: (host) => open(opening, host),
     readOnly: () => postgres(connection, { ...options, readOnly: true }),
     migrations: migrationsOf(settings, options),
+    partition: (events) => partitionPostgres(settings, { ...options, events }),
   }
 }
 
@@ -177,6 +181,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       isReadOnly,
       timeoutMs: opening.timeoutMs,
     })
+    await notifier.begin()
     return {
       name,
       identity,

@@ -29,11 +29,17 @@ export class Notifier {
   #isSendingAgain = false
   #poll: NodeJS.Timeout | undefined
   #isWatching = false
-  #position = -1
+  /** The head when it was last looked at; undefined before the first time. */
+  #position: number | undefined
   #isClosed = false
 
   constructor(parts: NotifierParts) {
     this.#parts = parts
+  }
+
+  /** To be awaited before anybody reads: what is appended after a read has then been appended after this look, too. */
+  begin(): Promise<void> {
+    return this.#look()
   }
 
   /** Tells everybody that there are new events. */
@@ -60,7 +66,6 @@ export class Notifier {
     this.#listeners.add(listener)
     if (!this.#isWatching) {
       this.#isWatching = true
-      this.#position = -1
       void this.#watch()
     }
     return () => {
@@ -91,7 +96,7 @@ export class Notifier {
    * that what is appended from now on is told by one or the other.
    */
   async #watch(): Promise<void> {
-    if (this.#position < 0) await this.#look()
+    await this.#look()
     const isHearing = await this.#isHearing()
     await this.#look()
     if (this.#isClosed || this.#listeners.size === 0) {
@@ -105,7 +110,7 @@ export class Notifier {
   async #look(): Promise<void> {
     try {
       const position = await this.#parts.readPosition()
-      const hasMoved = this.#position >= 0 && position !== this.#position
+      const hasMoved = position !== this.#position
       this.#position = position
       if (hasMoved) this.#tellListeners()
     } catch {
