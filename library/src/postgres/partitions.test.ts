@@ -58,6 +58,15 @@ for (const [name, server] of servers) {
         FROM generate_series(${first}::bigint, ${last}) AS p`)
     }
 
+    /** The address for a login that has a role of the book. */
+    async function as(role: 'owner' | 'writer'): Promise<string> {
+      const login = `${schema}_login_${role}`
+      await client.query(`CREATE ROLE ${login} LOGIN PASSWORD 'secret' IN ROLE ${schema}_${role}`)
+      const address = new URL(url)
+      ;[address.username, address.password] = [login, 'secret']
+      return address.href
+    }
+
     it('take the events that are there as the first, and are made ahead of the head by whoever appends', async () => {
       await append(12)
       const divided = await partitionPostgres(url, { schema, events: 10 })
@@ -121,19 +130,16 @@ for (const [name, server] of servers) {
     })
 
     it('are made for a writer who may make no table', async () => {
-      await partitionPostgres(url, { schema, events: 10 })
-      const login = `${schema}_login`
-      await client.query(`CREATE ROLE ${login} LOGIN PASSWORD 'secret' IN ROLE ${schema}_writer`)
-      const address = new URL(url)
-      ;[address.username, address.password] = [login, 'secret']
-      await using writing = await openBook({ store: postgres(address.href, { schema }) })
+      await partitionPostgres(await as('owner'), { schema, events: 10 })
+      const address = await as('writer')
+      await using writing = await openBook({ store: postgres(address, { schema }) })
       for (let n = 0; n < 5; n++)
         await writing.append(
           'thing-1',
           Array.from({ length: 20 }, () => happened),
         )
       assert.deepEqual(await column('SELECT max(position)::int FROM event_91'), [100])
-      const other = new Client({ connectionString: address.href, options: `-c search_path=${schema}` })
+      const other = new Client({ connectionString: address, options: `-c search_path=${schema}` })
       await other.connect()
       try {
         for (const text of ['SELECT FROM event_1', 'CREATE TABLE event_0 (LIKE event)'])

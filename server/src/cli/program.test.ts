@@ -16,6 +16,7 @@ const commands = [
   'projections',
   'stats',
   'migrate',
+  'partition',
   'doctor',
 ]
 

@@ -6,6 +6,7 @@ import { addFind } from './commands/find.ts'
 import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
 import { addMigrate } from './commands/migrate.ts'
+import { addPartition } from './commands/partition.ts'
 import { addProjections } from './commands/projections.ts'
 import { addRead } from './commands/read.ts'
 import { addRun } from './commands/run.ts'
@@ -37,6 +38,7 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     addProjections,
     addStats,
     addMigrate,
+    addPartition,
     addDoctor,
   ])
     add(program, session)
