@@ -1,23 +1,37 @@
 /**
- * Does a book stay as quick as it grows? Fills one on PostgreSQL and measures it at each size: appending, reading a
- * stream, reading a page of the log, reading by tag, and appending under a condition on a tag.
+ * Does a book stay as quick as it grows? Fills books of several sizes on one PostgreSQL, then measures them in turn:
+ * appending, reading a stream, reading a page of the log, reading by tag, and appending under a condition on a tag.
+ * In turn, so that what else the machine does meets all sizes alike; the medians of the rounds are reported.
  *
- * `node bench/scaling.ts [--sizes 100000,1000000,10000000] [--database postgres://…] [--json]`
+ * `node bench/scaling.ts [--sizes 100000,1000000,10000000] [--rounds 7] [--database postgres://…] [--json]`
  *
  * Without `--database` a server of its own is started and removed at the end: 10,000,000 events take about 9 GB. With
- * it the book stays in that database, and a run that was interrupted goes on filling where it ended.
+ * it the books stay in that database, in schemas of their own, and a run that was interrupted goes on filling where it
+ * ended.
  */
 import { parseArgs } from 'node:util'
 import { startServer } from '@daybook/postgres-server'
 import { type Book, openBook } from 'daybook'
 import { postgres } from 'daybook/postgres'
+import { median } from './measuring.ts'
 import { settings } from './postgres/servers.ts'
-import { blockEvents, type Grown, grow, measures } from './scaling/growing.ts'
+import { blockEvents, grow } from './scaling/growing.ts'
+import { measures } from './scaling/measures.ts'
 import { check, queryServer } from './self-check.ts'
+
+/** A figure of one size: `append p50 ms`, with its value in each round. */
+type Found = Map<string, number[]>
+
+interface Grown {
+  readonly events: number
+  readonly book: Book
+  readonly found: Found
+}
 
 const { values } = parseArgs({
   options: {
     sizes: { type: 'string', default: '100000,1000000,10000000' },
+    rounds: { type: 'string', default: '7' },
     database: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -34,45 +48,45 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void Promise.resolve(server?.dispose()).finally(() => process.exit(130)))
 }
 try {
-  const book = await openBook({ store: postgres(address, { migrate: true }) })
-  const columns: Grown[] = []
-  for (const size of sizes) {
-    await grow(book, size)
-    // What is measured is the log as it is on any day, not the writing back of what was just poured in.
-    await queryServer(address, 'VACUUM (ANALYZE)')
-    await queryServer(address, 'CHECKPOINT')
-    columns.push(await measured(book, size))
+  const grown: Grown[] = []
+  for (const events of sizes) {
+    const book = await openBook({ store: postgres(address, { migrate: true, schema: `events_${events}` }) })
+    await grow(book, events)
+    grown.push({ events, book, found: new Map() })
   }
-  await book.close()
-  if (!values.json) print(columns)
+  // What is measured is a log on any day, not the writing back of what was just poured in.
+  await queryServer(address, 'VACUUM (ANALYZE)')
+  await queryServer(address, 'CHECKPOINT')
+  for (let round = 0; round <= Number(values.rounds); round++) {
+    // One round does not count: it fills the caches.
+    for (const each of grown) await measure(each, round > 0)
+  }
+  for (const { book } of grown) await book.close()
+  report(grown)
 } finally {
   await server?.dispose()
 }
 
-async function measured(book: Book, events: number): Promise<Grown> {
-  const figures = new Map<string, number>()
-  for (const { name, unit, measure } of measures) {
-    for (const [part, value] of Object.entries(await measure(book, events))) {
-      figures.set(`${name} ${part}`, value)
-      if (values.json)
-        console.log(JSON.stringify({ name, part, events, value: Number(value.toPrecision(3)), unit }))
+async function measure({ events, book, found }: Grown, isCounted: boolean): Promise<void> {
+  for (const { name, run } of measures) {
+    for (const [part, value] of Object.entries(await run(book, events))) {
+      const key = `${name}, ${part}`
+      if (isCounted) found.set(key, [...(found.get(key) ?? []), value])
     }
   }
-  return { events, figures }
 }
 
-/** A row for each figure, a column for each size, and how much worse the worst size is than the first. */
-function print(columns: readonly Grown[]): void {
-  const names = [...(columns[0]?.figures.keys() ?? [])]
-  console.log(
-    ['', ...columns.map(({ events }) => `${events.toLocaleString('en')} events`), 'worst'].join(' | '),
-  )
-  for (const name of names) {
-    const found = columns.map(({ figures }) => figures.get(name) ?? Number.NaN)
+/** A row for each figure, a column for each size, and how many times worse the worst size is than the first. */
+function report(grown: readonly Grown[]): void {
+  const heading = ['', ...grown.map(({ events }) => `${events.toLocaleString('en')} events`), 'worst']
+  if (!values.json) console.log(heading.join(' | '))
+  for (const name of grown[0]?.found.keys() ?? []) {
+    const found = grown.map((each) => Number(median(each.found.get(name) ?? []).toPrecision(3)))
     const [first = Number.NaN] = found
-    const isRate = name.includes('/s')
-    const worst = Math.max(...found.map((value) => (isRate ? first / value : value / first)))
-    const cells = found.map((value) => Number(value.toPrecision(3)).toLocaleString('en'))
-    console.log([name, ...cells, `${worst.toFixed(2)}×`].join(' | '))
+    const worst = Math.max(...found.map((value) => (name.endsWith('/s') ? first / value : value / first)))
+    const line = [name, ...found.map((value) => value.toLocaleString('en')), `${worst.toFixed(2)}×`].join(
+      ' | ',
+    )
+    console.log(values.json ? JSON.stringify({ name, events: sizes, values: found, worst }) : line)
   }
 }
