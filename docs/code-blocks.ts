@@ -4,6 +4,7 @@
  * `from docs/examples/account.ts#events`: the block is that region of the file; without `#events`, the whole file.
  * `run`: the block's commands are run, in a copy of docs/examples; `run, exits with 3` when they shall fail.
  * `printed`: the block is what the commands run last have printed.
+ * `postgresql: …`: the block is run by test/docs-postgresql.test.ts, on a server of its own.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
@@ -20,6 +21,8 @@ export interface CodeBlock {
   readonly language: string
   /** Lines between the fences, each with its line feed. */
   readonly body: string
+  /** Where it stands in the text, counted in UTF-16 code units. */
+  readonly offset: number
 }
 
 const blocks = /(?:^<!-- (?<directive>[^\n]*?) -->\n)?^```(?<language>[a-z]*)\n(?<body>[\s\S]*?)^```$/gm
@@ -42,10 +45,11 @@ export function readText(path: string): string {
 }
 
 export function codeBlocks(text: string): readonly CodeBlock[] {
-  return [...text.matchAll(blocks)].map(({ groups }) => ({
+  return [...text.matchAll(blocks)].map(({ groups, index }) => ({
     directive: groups?.directive,
     language: groups?.language ?? '',
     body: groups?.body ?? '',
+    offset: index,
   }))
 }
 
@@ -69,7 +73,7 @@ export function refreshed(text: string): string {
   using stage = new Stage()
   let printed = ''
   return text.replaceAll(blocks, (whole, directive: string | undefined, language: string, body: string) => {
-    if (directive === undefined) return whole
+    if (directive === undefined || directive.startsWith('postgresql: ')) return whole
     const withBody = (fresh: string): string => `<!-- ${directive} -->\n\`\`\`${language}\n${fresh}\`\`\``
     const from = fromFile.exec(directive)?.groups
     if (from !== undefined) {
