@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openBook } from 'daybook'
+import { testServer } from '@daybook/postgres-server/testing'
+import { type AnyProjection, type ColumnType, openBook, type Projection, type Store } from 'daybook'
 import { sqlite } from 'daybook/sqlite'
 import { account } from './account.ts'
 import { bank } from './bank.ts'
 import { readPkddHistory } from './pkdd/read-history.ts'
 import { balances } from './projections.ts'
+import { storeAt } from './store-address.ts'
 
 const program = resolve(import.meta.dirname, 'import.ts')
 const folder = await mkdtemp(join(tmpdir(), 'daybook-bank-'))
@@ -43,9 +45,11 @@ async function runImport(args: readonly string[], interrupt?: { signal: NodeJS.S
   return { stdout, stderr, status: child.exitCode, signal: child.signalCode }
 }
 
+type Columns = { readonly [column: string]: ColumnType }
+
 /** Everything an import decides: all of each event but its id, position and time of recording. */
-async function contentOf(file: string) {
-  await using book = await openBook({ store: sqlite(file), ...bank })
+async function contentOf(store: Store) {
+  await using book = await openBook({ store, ...bank })
   const streams = new Map<string, unknown[]>()
   for await (const { stream, version, type, data, metadata } of book.readLog()) {
     const { actor, reason, occurredAt } = metadata
@@ -54,9 +58,13 @@ async function contentOf(file: string) {
     events.push({ version, type, data, actor, reason, occurredAt })
   }
   const rows = new Map<string, unknown>()
-  for await (const { key, document } of book.read(balances).all({ notBefore: await book.head() }))
-    rows.set(key, document)
-  return { streams: streams, rows }
+  const notBefore = await book.head()
+  const projections: readonly AnyProjection[] = bank.projections
+  for (const projection of projections as readonly Projection<unknown, Columns>[]) {
+    for await (const { key, document } of book.read(projection).all({ notBefore }))
+      rows.set(`${projection.definition.subscription} ${key}`, document)
+  }
+  return { streams, rows }
 }
 
 test(`an import that is killed ${kills} times comes out as one that is not`, {
@@ -79,7 +87,7 @@ test(`an import that is killed ${kills} times comes out as one that is not`, {
   const finished = await runImport(args)
   assert.equal(finished.status, 0, finished.stderr)
   assert.equal(finished.stdout, uninterrupted.stdout)
-  assert.deepEqual(await contentOf(broken), await contentOf(whole))
+  assert.deepEqual(await contentOf(sqlite(broken)), await contentOf(sqlite(whole)))
   const { exact, rounding, other, transactions } = JSON.parse(finished.stdout)
   assert.equal(exact + rounding + other, transactions)
   assert.ok(rounding > 0)
@@ -114,7 +122,7 @@ test('a book that holds another history is refused', async () => {
 test('what is asked wrongly is said plainly, with status 2', async () => {
   const cases: [readonly string[], RegExp][] = [
     [[], /ARGUMENT_INVALID: --store is missing; for example --store sqlite:bank\.db\nUsage:/],
-    [['--store', 'bank.db'], /ARGUMENT_INVALID: --store bank\.db is not sqlite:FILE/],
+    [['--store', 'bank.db'], /ARGUMENT_INVALID: --store is neither sqlite:FILE nor postgres:/],
     [['--store', 'sqlite:a.db', '--fast'], /ARGUMENT_INVALID: Unknown option '--fast'/],
     [['--store', 'sqlite:a.db', '--seed', '-1'], /ARGUMENT_INVALID: /],
     [['--store', 'sqlite:a.db', '--from', 'x', '--seed', '1'], /do not go with --from/],
@@ -176,3 +184,22 @@ async function checkBalances(file: string) {
     assert.equal(state.cents, atNewYear.get(id) ?? 0)
   }
 }
+
+test('the real data on PostgreSQL is what it is on SQLite', { skip, timeout: 120_000 }, async (t) => {
+  const server = await testServer()
+  t.after(() => server.dispose())
+  const address = `${server.url(await server.createDatabase())}?schema=bank`
+  const { status, stdout, stderr } = await runImport(['--from', directory, '--store', address, '--json'])
+  assert.equal(status, 0, stderr)
+  const counts = { accounts: 989, transactions: 39_333, events: 40_382 }
+  assert.deepEqual(JSON.parse(stdout), { ...counts, exact: 37_469, rounding: 1_844, other: 20 })
+  const store = storeAt(address)
+  assert.ok(store !== undefined)
+  // As a rule there is the book of the test before, which was killed on the way and still is the same.
+  const file = ['--store', `sqlite:${join(folder, 'real.db')}`]
+  if (!existsSync(join(folder, 'real.db'))) await runImport(['--from', directory, ...file])
+  const [here, there] = [await contentOf(store), await contentOf(sqlite(join(folder, 'real.db')))]
+  assert.equal(here.streams.size, 989)
+  assert.deepEqual(here.streams, there.streams)
+  assert.deepEqual(here.rows, there.rows)
+})

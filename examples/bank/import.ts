@@ -20,7 +20,7 @@ async function readSource(source: Source) {
   return { name: `generated-${seed}-${accounts}-${months}`, history }
 }
 
-async function main({ source, file, isJson }: ImportArguments) {
+async function main({ source, store, isJson }: ImportArguments) {
   const interrupt = new AbortController()
   const stop = () => interrupt.abort()
   process.once('SIGINT', stop).once('SIGTERM', stop)
@@ -28,18 +28,18 @@ async function main({ source, file, isJson }: ImportArguments) {
   process.stderr.write(
     `importing ${history.steps.length} transactions of ${history.accounts.length} accounts\n`,
   )
-  const result = await importHistory(file, history, name, process.stderr, interrupt.signal)
-  console.log(isJson ? JSON.stringify(result) : summary(result, file))
+  const result = await importHistory(store, history, name, process.stderr, interrupt.signal)
+  console.log(isJson ? JSON.stringify(result) : summary(result, store.name))
 }
 
-function summary(result: ImportResult, file: string) {
+function summary(result: ImportResult, book: string) {
   const number = new Intl.NumberFormat('en')
   const { transactions, exact, rounding, other } = result
   const share = (steps: number) => `${((100 * steps) / Math.max(transactions, 1)).toFixed(2)} %`.padStart(9)
   const row = (name: string, steps: number) =>
     `  ${name.padEnd(22)}${number.format(steps).padStart(9)}${share(steps)}`
   return [
-    `${number.format(transactions)} transactions of ${number.format(result.accounts)} accounts are in ${file}, as ${number.format(result.events)} events.`,
+    `${number.format(transactions)} transactions of ${number.format(result.accounts)} accounts are in ${book}, as ${number.format(result.events)} events.`,
     'Every folded balance is the sum of its amounts to the cent. Against the bank’s own running balance:',
     row('exact', exact),
     row('off by 0.10 or less', rounding),

@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util'
+import type { Store } from 'daybook'
+import { storeAt } from '../store-address.ts'
 import { ImportFailure } from './failure.ts'
 
-export const usage = `Usage: node examples/bank/import.ts [--from DIR] --store sqlite:FILE [--json]
+export const usage = `Usage: node examples/bank/import.ts [--from DIR] --store ADDRESS [--json]
 
   --from DIR           the directory of the PKDD'99 files; without it a history is invented
-  --store sqlite:FILE  the book to import into; run the same command again to go on after an interruption
+  --store ADDRESS      the book to import into: sqlite:FILE, or postgres://user:password@host/database?schema=bank,
+                       which is made when it is missing; run the same command again to go on after an interruption
   --json               end with one line of JSON on standard output
 
   For an invented history: --seed N (1993), --accounts N (200), --months N (24)`
@@ -16,8 +19,7 @@ export type Source =
 
 export interface ImportArguments {
   readonly source: Source
-  /** Path of the SQLite file. */
-  readonly file: string
+  readonly store: Store
   readonly isJson: boolean
 }
 
@@ -25,14 +27,14 @@ export interface ImportArguments {
 export function readArguments(args: readonly string[]): ImportArguments | undefined {
   const values = parsed(args)
   if (values.help) return undefined
-  const { from, store, seed, accounts, months, json } = values
-  const file = /^sqlite:(.+)$/.exec(store ?? '')?.[1]
-  if (store === undefined) throw invalid('--store is missing; for example --store sqlite:bank.db')
-  if (file === undefined) throw invalid(`--store ${store} is not sqlite:FILE`)
+  const { from, store: address, seed, accounts, months, json } = values
+  if (address === undefined) throw invalid('--store is missing; for example --store sqlite:bank.db')
+  const store = storeAt(address)
+  if (store === undefined) throw invalid('--store is neither sqlite:FILE nor postgres://…')
   if (from !== undefined) {
     const needless = seed ?? accounts ?? months
     if (needless !== undefined) throw invalid('--seed, --accounts and --months do not go with --from')
-    return { source: { kind: 'pkdd', directory: from }, file, isJson: json }
+    return { source: { kind: 'pkdd', directory: from }, store, isJson: json }
   }
   const source: Source = {
     kind: 'generated',
@@ -40,7 +42,7 @@ export function readArguments(args: readonly string[]): ImportArguments | undefi
     accounts: wholeNumber('--accounts', accounts ?? '200', 1, 5_000),
     months: wholeNumber('--months', months ?? '24', 1, 100),
   }
-  return { source, file, isJson: json }
+  return { source, store, isJson: json }
 }
 
 function parsed(args: readonly string[]) {

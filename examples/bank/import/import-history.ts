@@ -1,5 +1,4 @@
-import { openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
+import { openBook, type Store } from 'daybook'
 import { bank } from '../bank.ts'
 import type { History } from '../pkdd/history.ts'
 import { bookingsOf, unbalancedClosings } from './bookings.ts'
@@ -27,14 +26,14 @@ export interface ImportResult {
  * `source` names the history: it begins every idempotency key. Throws `ImportFailure`, `DaybookError`.
  */
 export async function importHistory(
-  file: string,
+  store: Store,
   history: History,
   source: string,
   stderr: NodeJS.WriteStream,
   signal: AbortSignal,
 ): Promise<ImportResult> {
-  await bookHistory(file, history, source, stderr, signal)
-  await using book = await openBook({ store: sqlite(file), ...bank })
+  await bookHistory(store, history, source, stderr, signal)
+  await using book = await openBook({ store, ...bank })
   const agreements = await checkBook(book, history)
   const { accounts, steps } = history
   return { accounts: accounts.length, transactions: steps.length, events: await book.head(), ...agreements }
@@ -42,13 +41,13 @@ export async function importHistory(
 
 /** The read models stay behind meanwhile: they catch up faster in one go, in large batches. */
 async function bookHistory(
-  file: string,
+  store: Store,
   history: History,
   source: string,
   stderr: NodeJS.WriteStream,
   signal: AbortSignal,
 ) {
-  await using book = await openBook({ store: sqlite(file), ...bank, follow: false })
+  await using book = await openBook({ store, ...bank, follow: false })
   const known = await readKnown(book, history)
   const before = [...known.values()].reduce((sum, { movements }) => sum + movements, 0)
   const progress = new Progress(history.steps.length, before, stderr)

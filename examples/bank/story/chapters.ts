@@ -1,10 +1,10 @@
-import { accepted, type Book, isDaybookError, openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
+import { accepted, type Book, isDaybookError, openBook, type Store } from 'daybook'
 import { account } from '../account.ts'
 import { accountEvents } from '../account-events.ts'
 import { bank } from '../bank.ts'
 import { balances } from '../projections.ts'
 import { transfer } from '../transfer.ts'
+import type { Place } from './place.ts'
 import { pullThePlug } from './pull-the-plug.ts'
 import { bad, bold, chapter, code, crowns, good, say, table } from './stage.ts'
 
@@ -24,10 +24,10 @@ export async function chooseHeroes(book: Book) {
   }
 }
 
-export async function twoAtOnce(file: string, id: string, owner: string) {
+export async function twoAtOnce(store: Store, id: string, owner: string) {
   chapter('Two people withdraw at once')
-  await using counter = await openBook({ store: sqlite(file), ...bank, follow: false })
-  await using machine = await openBook({ store: sqlite(file), ...bank, follow: false })
+  await using counter = await openBook({ store, ...bank, follow: false })
+  await using machine = await openBook({ store, ...bank, follow: false })
   const { state, version } = await counter.load(account, id)
   say(
     `Account ${id} of ${owner} holds ${crowns(state.cents)}. Somebody draws 500.00 at the counter, somebody else`,
@@ -132,12 +132,12 @@ export async function readBalances(book: Book, notBefore: number) {
   code("book.read(balances).find({ where: { cents: { gt: 0 } }, orderBy: { cents: 'desc' }, limit: 5 })")
 }
 
-export async function killAndRestart(file: string, id: string) {
+export async function killAndRestart({ store, address }: Place, id: string) {
   chapter('The plug is pulled')
-  const { acknowledged, signal } = await pullThePlug(file, id, 200)
+  const { acknowledged, signal } = await pullThePlug(address, id, 200)
   say(`A process of its own was paying in coins, eight at a time, when it was killed with ${signal}.`)
   say(`The book had acknowledged ${acknowledged.length} deposits to it. After a restart:`)
-  await using book = await openBook({ store: sqlite(file), ...bank })
+  await using book = await openBook({ store, ...bank })
   const firstVersion = Math.min(...acknowledged.map(({ version }) => version))
   const events = await book.readStream(`account-${id}`, { fromVersion: firstVersion }).toArray()
   const held = new Set(events.map((event) => `${event.version} ${event.id}`))

@@ -11,8 +11,10 @@ export interface Acknowledged {
 }
 
 /** Lets a teller work in a process of its own and kills it, amid its appends, after so many acknowledgements. */
-export async function pullThePlug(file: string, accountId: string, afterDeposits: number) {
-  const child = spawn(process.execPath, [teller, file, accountId], { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function pullThePlug(address: string, accountId: string, afterDeposits: number) {
+  // Arguments can be seen by everybody on the machine, and an address may hold a password.
+  const env = { ...process.env, BANK_STORE: address }
+  const child = spawn(process.execPath, [teller, accountId], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text

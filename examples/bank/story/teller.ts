@@ -3,12 +3,14 @@
  * aloud which deposits the book has acknowledged. Run by the story, which kills it.
  */
 import { accepted, openBook } from 'daybook'
-import { sqlite } from 'daybook/sqlite'
 import { account } from '../account.ts'
 import { bank } from '../bank.ts'
+import { storeAt } from '../store-address.ts'
 
-const [file = '', accountId = ''] = process.argv.slice(2)
-const book = await openBook({ store: sqlite(file), ...bank })
+const [accountId = ''] = process.argv.slice(2)
+const store = storeAt(process.env.BANK_STORE ?? '')
+if (store === undefined) throw new Error('BANK_STORE is no address of a store.')
+const book = await openBook({ store, ...bank })
 
 async function takeCoins() {
   for (;;) {

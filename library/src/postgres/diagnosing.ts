@@ -1,6 +1,7 @@
 import { type ErrorCode, errorRegistry } from '../core/errors.ts'
 import { maxPosition } from '../core/limits.ts'
 import type { StoreReport } from '../core/ports/store.ts'
+import { endProcess, rollbackPrepared } from './inspect-statements.ts'
 import { holderText, type LockHolder } from './lock-holders.ts'
 import type { Observed, OpenTransaction } from './observing.ts'
 
@@ -77,7 +78,7 @@ function isLong({ transactionMs, stateMs, waiting }: LockHolder): boolean {
 }
 
 function heldLock(holder: LockHolder): Problem {
-  const end = holder.pid === undefined ? 'ROLLBACK PREPARED' : `SELECT pg_terminate_backend(${holder.pid})`
+  const end = holder.pid === undefined ? rollbackPrepared : endProcess(holder.pid)
   return problem(
     'STORE_HELD_UP',
     `the log's lock is held, and ${holder.waiting} wait for it: ${holderText(holder)}`,
@@ -96,7 +97,7 @@ function forgotten({ pid, applicationName, user, state, idleMs = 0, openMs }: Op
   return problem(
     'STORE_HELD_UP',
     `process ${pid} (application ${JSON.stringify(applicationName)}, user ${user}) is ${state} for ${idle} s, its transaction open for ${Math.round(openMs / 1_000)} s: the server cannot clean up what was replaced since`,
-    `Commit or roll that transaction back. If nobody will, SELECT pg_terminate_backend(${pid}) ends it; idle_in_transaction_session_timeout does so by itself.`,
+    `Commit or roll that transaction back. If nobody will, ${endProcess(pid)} ends it; idle_in_transaction_session_timeout does so by itself.`,
   )
 }
 

@@ -1,6 +1,14 @@
 import { readSchemaOf } from './read-model-statements.ts'
 import { literal, quoted, type Statement, statement } from './statements.ts'
 
+/** What an administrator may run to end a process and its transaction. */
+export function endProcess(pid: number): string {
+  return `SELECT pg_terminate_backend(${pid})`
+}
+
+/** What ends a transaction that was prepared, with its name behind it. */
+export const rollbackPrepared = 'ROLLBACK PREPARED'
+
 /** Every SQL text of looking at a book and its server from outside; none of them changes anything. */
 export interface InspectStatements {
   /** Bytes of the log with its indexes, its partitions, the number of the newest migration. */
