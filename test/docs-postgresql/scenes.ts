@@ -122,7 +122,7 @@ export const scenes: { readonly [heading: string]: Scene } = {
     await caughtUp(run)
     const [row] = (await step()).rows
     const { application_name: name, sync_state: state, head } = row ?? {}
-    if (head === undefined) assert.deepEqual([name, state], ['replica_a', 'quorum'])
+    if (head === undefined) assert.deepEqual([name, state], ['replica', 'quorum'])
     else assert.ok(Number(head) > 0)
   },
   'Read models': async (_run, _application, step) => {

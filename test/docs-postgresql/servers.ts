@@ -1,9 +1,6 @@
 /** A primary and a streaming replica of it, as the guide's reader has them. */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Binaries, PostgresServer, startServer } from '@daybook/postgres-server'
+import { type Binaries, type PostgresServer, startServer } from '@daybook/postgres-server'
+import { startReplica } from '@daybook/postgres-server/replica'
 import { Client } from 'pg'
 
 /** The servers by the names that they have in the guide. */
@@ -15,32 +12,14 @@ export interface Servers extends AsyncDisposable {
 /** Of every login, the superuser's included: what the guide gives them. */
 export const password = 'change me'
 
-/** Starts a primary, and a replica from a copy of its files. */
+/** Starts a primary and its replica. */
 export async function startServers(binaries: Binaries): Promise<Servers> {
-  const primary = await startServer({ binaries })
-  const folder = mkdtempSync(join(tmpdir(), 'daybook-replica-'))
-  const source = `host=${primary.host} port=${primary.port} user=postgres password='${password}'`
-  const settings = { primary_conninfo: `${source} application_name=replica_a` }
-  const replica = new PostgresServer(folder, binaries, { settings })
-  const dispose = async (): Promise<void> => {
-    await replica.dispose()
-    await primary.dispose()
-    rmSync(folder, { recursive: true, force: true })
-  }
-  try {
-    await primary.stop()
-    // It keeps owners and modes; the server refuses a folder that others may read.
-    const copied = spawnSync('cp', ['-a', primary.dataFolder, replica.dataFolder], { encoding: 'utf8' })
-    if (copied.status !== 0) throw new Error(`no copy of the server's files: ${copied.stderr}`)
-    writeFileSync(join(replica.dataFolder, 'standby.signal'), '')
-    await primary.start()
-    await runSql(primary.url(), [`ALTER ROLE postgres PASSWORD '${password}'`])
-    await replica.start()
-    return { primary, replica, [Symbol.asyncDispose]: dispose }
-  } catch (error) {
-    await dispose()
-    throw error
-  }
+  await using started = new AsyncDisposableStack()
+  const primary = started.use(await startServer({ binaries }))
+  const replica = started.use(await startReplica(primary, { binaries }))
+  await runSql(primary.url(), [`ALTER ROLE postgres PASSWORD '${password}'`])
+  const all = started.move()
+  return { primary, replica, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
 /** A row of an answer. */
