@@ -1,74 +1,78 @@
-import { runOn, type Session } from './connection.ts'
-import type { PostgresConnection } from './driver.ts'
+import { int8Array } from './arrays.ts'
+import { type Row, runOn, type Session } from './connection.ts'
 import { ConnectionLost, isConnectionLoss } from './errors.ts'
-import * as sql from './statements.ts'
+import type { LogStatements } from './statements.ts'
+
+/** What is on the disk when a flush is done. */
+export interface Flushed {
+  /** Position of the head. */
+  readonly head: number
+  /** Of the events at the positions asked for, those that are there. */
+  readonly events: ReadonlyMap<number, FlushedEvent>
+}
+
+/** Enough to tell one event from another that took its place after a crash. */
+export interface FlushedEvent {
+  readonly id: string
+  /** In hexadecimal digits. */
+  readonly chainHash: string
+}
 
 /**
  * The barrier behind commits that did not wait for the disk. A transaction that writes one small record and commits
  * synchronously makes everything before it durable: the write-ahead log is flushed in order, and with synchronous
  * replicas it waits for them as well. All who wait share the next one.
  *
+ * A crash before the flush may have taken away what is to be flushed, and nothing else may tell: through a pooler even
+ * the connection outlives it. So the same statement reads the events in question: those it sees were committed before
+ * it, on a server that has not crashed since.
+ *
  * (src/backend/access/transam/xact.c, RecordTransactionCommit: a synchronous commit that wrote anything flushes the
  * log up to its own record.)
  */
 export class Flusher {
   readonly #session: Session
-  #running: Promise<PostgresConnection> | undefined
-  #next: Promise<PostgresConnection> | undefined
+  readonly #sql: LogStatements
+  #next: Batch | undefined
+  #isRunning = false
 
-  constructor(session: Session) {
+  constructor(session: Session, sql: LogStatements) {
     this.#session = session
+    this.#sql = sql
   }
 
-  /**
-   * The connection that will flush. Taken before the commit that is to be made durable: a crash of the server ends it,
-   * so as long as it is there, nothing committed since was lost.
-   */
-  ready(): Promise<PostgresConnection> {
-    return this.#session.connected()
+  /** Resolves when everything that was committed before this call is durable. */
+  flush(position: number): Promise<Flushed> {
+    // The one under way may have been sent too early.
+    this.#next ??= { positions: new Set(), ...Promise.withResolvers<Flushed>() }
+    const { positions, promise } = this.#next
+    positions.add(position)
+    if (!this.#isRunning) void this.#run()
+    return promise
   }
 
-  /**
-   * Resolves when everything committed between `ready` and this call is durable. Rejects with `ConnectionLost` when
-   * the connection was lost since: then only the log can tell what is still there.
-   */
-  async flush(ready: PostgresConnection): Promise<void> {
-    const used = await (this.#running === undefined ? this.#start() : this.#after(this.#running))
-    if (used !== ready) throw new ConnectionLost(new Error('the server may have been restarted'))
-  }
-
-  /** The one under way may have been sent too early; the next is shared by all who come meanwhile. */
-  #after(running: Promise<PostgresConnection>): Promise<PostgresConnection> {
-    const start = (): Promise<PostgresConnection> => {
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    for (let batch = this.#next; batch !== undefined; batch = this.#next) {
       this.#next = undefined
-      return this.#start()
+      await this.#flush([...batch.positions]).then(batch.resolve, batch.reject)
     }
-    this.#next ??= running.then(start, start)
-    return this.#next
-  }
-
-  #start(): Promise<PostgresConnection> {
-    const running = this.#flush()
-    this.#running = running
-    const finish = (): void => {
-      if (this.#running === running && this.#next === undefined) this.#running = undefined
-    }
-    running.then(finish, finish)
-    return running
+    this.#isRunning = false
   }
 
   /** A wait for replicas that was cancelled succeeds with a warning, and has not waited: it is done again. */
-  async #flush(): Promise<PostgresConnection> {
+  async #flush(positions: readonly number[]): Promise<Flushed> {
     const client = await this.#session.connected()
-    let isWarned = true
+    let isWarned = false
     const listener = (notice: { readonly severity?: string | undefined }): void => {
       if (notice.severity === 'WARNING') isWarned = true
     }
     client.on('notice', listener)
     try {
-      for (let attempt = 1; isWarned && attempt <= mostAttempts; attempt++) {
+      for (let attempt = 1; attempt <= mostAttempts; attempt++) {
         isWarned = false
-        await runOn(client, sql.flush, [], this.#session.options)
+        const rows = await runOn(client, this.#sql.flush, flushValues(positions), this.#session.options)
+        if (!isWarned) return flushedFrom(rows)
       }
     } catch (error) {
       if (isConnectionLoss(error)) this.#session.drop(client)
@@ -76,9 +80,27 @@ export class Flusher {
     } finally {
       client.removeListener('notice', listener)
     }
-    if (isWarned) throw new ConnectionLost(new Error('the wait for the synchronous replicas was cancelled'))
-    return client
+    throw new ConnectionLost(new Error('the wait for the synchronous replicas was cancelled'))
   }
 }
 
+interface Batch extends PromiseWithResolvers<Flushed> {
+  readonly positions: Set<number>
+}
+
 const mostAttempts = 100
+
+/** The values of the flushing statement: which events to read. */
+export function flushValues(positions: readonly number[]): readonly unknown[] {
+  return [int8Array(positions), Math.min(...positions)]
+}
+
+/** What the flushing statement answered. */
+export function flushedFrom(rows: readonly Row[]): Flushed {
+  const events = rows.flatMap(([, position, id, chainHash]) =>
+    id === null || id === undefined
+      ? []
+      : [[Number(position), { id, chainHash: String(chainHash) }] as const],
+  )
+  return { head: Number(rows[0]?.[4] ?? 0), events: new Map(events) }
+}

@@ -176,7 +176,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       partitions,
       readers: sessions.readers,
       writer: sessions.writer,
-      flusher: new Flusher(sessions.flusher),
+      flusher: new Flusher(sessions.flusher, sql),
       flush: opening.flush,
       isReadOnly,
       timeoutMs: opening.timeoutMs,

@@ -1,4 +1,4 @@
-import { type AppendOutcome, type AppendPlan, planAppend } from '../core/append-plan.ts'
+import { type AppendOutcome, type AppendPlan, type LogHead, planAppend } from '../core/append-plan.ts'
 import type { AppendRequest } from '../core/append-request.ts'
 import { DaybookError } from '../core/errors.ts'
 import { Mutex } from '../core/mutex.ts'
@@ -16,7 +16,7 @@ import {
   translated,
 } from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
-import type { Flusher } from './flushing.ts'
+import { type FlushedEvent, type Flusher, flushedFrom, flushValues } from './flushing.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
 import { namingHolder } from './lock-holders.ts'
 import type { Notifier } from './notifying.ts'
@@ -92,10 +92,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   async whenDurable(position: number, proof?: string | Uint8Array): Promise<void> {
     if (position <= this.#durablePosition || this.#parts.flush === 'never') return
     try {
-      const ready = await this.#parts.flusher.ready()
-      // What was read before this connection was made may have been lost with the server since.
-      const head = proof === undefined ? position : await this.#headBehind(position, proof)
-      await this.#parts.flusher.flush(ready)
+      const { head, events } = await this.#parts.flusher.flush(position)
+      if (proof !== undefined && !isOf(events.get(position), proof)) throw gone(position)
       this.#noteDurable(head)
     } catch (error) {
       throw translated(error, this.#parts.name)
@@ -163,8 +161,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       // While nobody else appends, nobody waits for the lock, and a flush before its release costs least.
       const isAlone = facts.head.position === this.#ownHead && this.#ownHead > 0
       const isApart = flush === 'never' || (flush === 'outside-lock' && !isAlone)
-      const end = (): Promise<unknown>[] =>
-        this.#end(transaction, { hasWritten, isApart, head: plan.head.position })
+      const end = (): Promise<unknown>[] => this.#end(transaction, { hasWritten, isApart, head: plan.head })
       if (inline === undefined || plan.rows.length === 0) {
         await transaction.sendTogether(() => [...insertPlan(transaction, sql, plan), ...end()])
       } else {
@@ -188,16 +185,22 @@ export class PostgresLog extends PostgresReader implements EventLog {
       hasWritten,
       isApart,
       head,
-    }: { readonly hasWritten: boolean; readonly isApart: boolean; readonly head: number },
+    }: { readonly hasWritten: boolean; readonly isApart: boolean; readonly head: LogHead },
   ): Promise<unknown>[] {
     const { flush } = this.#parts
     // An answer that rests on events of others must not come before these are durable either.
-    const mustFlush = flush !== 'never' && (hasWritten ? isApart : head > this.#durablePosition)
+    const mustFlush = flush !== 'never' && (hasWritten ? isApart : head.position > this.#durablePosition)
     return [
       ...(hasWritten && isApart ? [transaction.run(flushLater)] : []),
       hasWritten ? transaction.commit() : transaction.rollback(),
-      ...(mustFlush ? [transaction.flush()] : []),
+      ...(mustFlush ? [this.#flush(transaction, head)] : []),
     ]
+  }
+
+  /** Makes durable what was committed before, on this connection and on all others, and makes sure that it is there. */
+  async #flush(transaction: Transaction, { position, chainHash }: LogHead): Promise<void> {
+    const rows = await transaction.run(this.#parts.sql.flush, flushValues([position]))
+    if (position > 0 && !isOf(flushedFrom(rows).events.get(position), chainHash)) throw gone(position)
   }
 
   /**
@@ -207,16 +210,17 @@ export class PostgresLog extends PostgresReader implements EventLog {
   async #isThere(rows: AppendPlan['rows'], doubt: unknown, deadlineMs: number): Promise<boolean> {
     const { host, flusher, name } = this.#parts
     const ids = rows.map(({ id }) => id)
-    if (ids.length === 0) {
+    const last = rows.at(-1)
+    if (last === undefined) {
       // What was answered from the events of others is decided again.
       if (performance.now() < deadlineMs) return false
       throw doubt
     }
     for (let delayMs = 10; ; delayMs = Math.min(500, delayMs * 2)) {
       try {
-        const ready = await flusher.ready()
         if (!(await this.#areCommitted(ids))) return false
-        await flusher.flush(ready)
+        const { events } = await flusher.flush(last.position)
+        if (!isOf(events.get(last.position), last.id)) throw gone(last.position)
         return true
       } catch (error) {
         if (performance.now() >= deadlineMs) throw inDoubt(name, ids, doubt, error)
@@ -242,17 +246,18 @@ export class PostgresLog extends PostgresReader implements EventLog {
   #noteDurable(position: number): void {
     this.#durablePosition = Math.max(this.#durablePosition, position)
   }
+}
 
-  /** The head of the log, if the event at a position is still the one that was read. */
-  async #headBehind(position: number, proof: string | Uint8Array): Promise<number> {
-    const [reader] = this.#parts.readers
-    const [row] = (await reader?.run(this.#parts.sql.readProof, [position])) ?? []
-    const [id, chainHash, head] = row ?? []
-    const isStill =
-      typeof proof === 'string' ? id === proof : chainHash === Buffer.from(proof).toString('hex')
-    if (isStill) return Number(head)
-    throw new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
-  }
+/** Whether an event has the id given, or the chain hash. */
+function isOf(event: FlushedEvent | undefined, proof: string | Uint8Array): boolean {
+  if (event === undefined) return false
+  return typeof proof === 'string'
+    ? event.id === proof
+    : event.chainHash === Buffer.from(proof).toString('hex')
+}
+
+function gone(position: number): ConnectionLost {
+  return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
 }
 
 interface Attempt {

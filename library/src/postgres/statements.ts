@@ -29,14 +29,6 @@ export const savepoint = 'SAVEPOINT daybook_append'
 export const releaseSavepoint = 'RELEASE SAVEPOINT daybook_append'
 export const rollbackToSavepoint = 'ROLLBACK TO SAVEPOINT daybook_append'
 
-/**
- * Does nothing but write a record and commit it; see `flushing.ts`. A replica shows only what is on the disk, its own
- * and that of the server it follows.
- */
-export const flush: Statement = statement(
-  "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END",
-)
-
 /** Names in byte order, times as numbers: what a book needs to know of the server it is on. */
 export const readServer: Statement = statement(`
   SELECT current_setting('server_version_num')::int, current_setting('server_version'),
@@ -77,7 +69,8 @@ export interface LogStatements {
   readonly readBook: Statement
   readonly readMissingRights: Statement
   readonly readHead: Statement
-  readonly readProof: Statement
+  /** Writes a small record, whose commit flushes all before it, and reads what is flushed by that; see `flushing.ts`. */
+  readonly flush: Statement
   readonly readVersions: Statement
   readonly readKeys: Statement
   readonly readIds: Statement
@@ -123,10 +116,13 @@ export function logStatements(schema: string): LogStatements {
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
-    readProof: statement(`
-      SELECT id, encode(chain_hash, 'hex'),
-        (SELECT position FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1)
-      FROM ${event} WHERE position = $1`),
+    // A replica shows only what is on the disk, its own and that of the server it follows.
+    flush: statement(`
+      SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
+        (SELECT position FROM ${event} WHERE position >= $2 ORDER BY position DESC LIMIT 1)
+      FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END AS message
+        OFFSET 0) AS flushed
+      LEFT JOIN ${event} AS e ON e.position = ANY ($1::int8[])`),
     readVersions: statement(`
       SELECT s.stream, i.version FROM unnest($1::text[], $2::int8[]) AS s (stream, least)
       CROSS JOIN LATERAL (SELECT version FROM ${eventIndex}

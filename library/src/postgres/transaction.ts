@@ -68,11 +68,6 @@ export class Transaction implements Runner {
     this.#isEnded = true
   }
 
-  /** Makes durable what was committed before, on this connection and on all others; see `flushing.ts`. */
-  async flush(): Promise<void> {
-    await this.run(sql.flush)
-  }
-
   /** A wait for replicas that was cancelled succeeds, with a warning: what it waited for is not known to be there. */
   requireNoWarning(): void {
     if (this.#isWarned)
