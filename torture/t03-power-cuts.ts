@@ -1,7 +1,7 @@
 /** T3: power loss by blocks. */
 import { chmodSync } from 'node:fs'
 import { BookUnderCuts, type Omission } from './power-cuts/book-under-cuts.ts'
-import { CannotMount } from './power-cuts/disk.ts'
+import { CannotMount, CuttableDisk } from './power-cuts/disk.ts'
 import { Machine } from './power-cuts/machine.ts'
 import { withScratch } from './scratch.ts'
 import type { StoreName } from './stores/address.ts'
@@ -23,49 +23,56 @@ export const powerCuts: TortureTest = {
 const cutsPerDisk = 25
 
 async function runPowerCuts(options: TortureOptions): Promise<TortureResult> {
+  const problem = await mountProblem()
+  if (problem !== undefined) {
+    const skipped = `it needs root, loop devices, xfsprogs and e2fsprogs; ${problem}`
+    return { trials: 0, unit: 'cuts', failures: [], controls: [], facts: {}, skipped }
+  }
   const wanted = options.isQuick ? 5 : 200
   const failures = new Failures()
   const tally = { cuts: 0, outlived: 0, events: 0, acknowledged: 0, acts: 0 }
-  try {
-    for (let disk = 0; tally.cuts < wanted && !options.signal.aborted; disk++) {
-      const seed = `${options.seed}/T3/${disk}`
-      const most = Math.min(cutsPerDisk, wanted - tally.cuts)
-      const { cuts, outlived, events, acknowledged, acts } = await onNewMachine(
-        options.store,
-        async (machine) => {
-          const book = new BookUnderCuts(machine, seed)
-          while (book.cuts < most && !options.signal.aborted) {
-            const where = `seed ${seed} cut ${book.cuts}`
-            failures.add(where, await book.round())
-            options.progress(Math.min(tally.cuts + book.cuts, wanted), wanted)
-          }
-          return book
-        },
-      )
-      tally.cuts += cuts
-      tally.outlived += outlived
-      tally.events += events
-      tally.acknowledged += acknowledged
-      tally.acts += acts.length
-    }
-    const { cuts, outlived, ...counts } = tally
-    const controls = await controlCuts(options)
-    const losses = controls.map(({ sabotage, seen, trials }) => [sabotage, `${seen} of ${trials} cuts`])
-    const facts = { ...counts, ...Object.fromEntries(losses) }
-    return {
-      trials: cuts,
-      unit: 'cuts',
-      failures: failures.lines,
-      controls,
-      facts: options.store === 'sqlite' ? facts : { 'outlived by the clients': outlived, ...facts },
-    }
-  } catch (error) {
-    if (!(error instanceof CannotMount)) throw error
-    return { ...nothing, skipped: `it needs root, loop devices, xfsprogs and e2fsprogs; ${error.message}` }
+  for (let disk = 0; tally.cuts < wanted && !options.signal.aborted; disk++) {
+    const seed = `${options.seed}/T3/${disk}`
+    const most = Math.min(cutsPerDisk, wanted - tally.cuts)
+    const book = await onNewMachine(options.store, async (machine) => {
+      const book = new BookUnderCuts(machine, seed)
+      while (book.cuts < most && !options.signal.aborted) {
+        failures.add(`seed ${seed} cut ${book.cuts}`, await book.round())
+        options.progress(Math.min(tally.cuts + book.cuts, wanted), wanted)
+      }
+      return book
+    })
+    tally.cuts += book.cuts
+    tally.outlived += book.outlived
+    tally.events += book.events
+    tally.acknowledged += book.acknowledged
+    tally.acts += book.acts.length
+  }
+  const { cuts, outlived, ...counts } = tally
+  const controls = await controlsOf(options)
+  const losses = controls.map(({ sabotage, seen, trials }) => [sabotage, `${seen} of ${trials} cuts`])
+  const facts = { ...counts, ...Object.fromEntries(losses) }
+  return {
+    trials: cuts,
+    unit: 'cuts',
+    failures: failures.lines,
+    controls,
+    facts: options.store === 'sqlite' ? facts : { 'outlived by the clients': outlived, ...facts },
   }
 }
 
-const nothing = { trials: 0, unit: 'cuts', failures: [], controls: [], facts: {} }
+/** Why no disk can be made here, if none can. */
+function mountProblem(): Promise<string | undefined> {
+  return withScratch('disk', async (folder) => {
+    try {
+      new CuttableDisk(folder).dispose()
+      return undefined
+    } catch (error) {
+      if (error instanceof CannotMount) return error.message
+      throw error
+    }
+  })
+}
 
 function onNewMachine<Result>(
   store: StoreName,
@@ -83,27 +90,33 @@ const omissions: { readonly [omission in Omission]: string } = {
   asking: 'somebody who acts on what is not durable',
 }
 
+/** In the quick tier a control ends when it was caught; that takes a few cuts more on a busy machine. */
+const controlCuts = { quick: { wanted: 1, most: 25 }, full: { wanted: 20, most: 20 } } as const
+
 /** Nobody can read on SQLite what is not durable, so there is nothing to leave out but the flush. */
-async function controlCuts(options: TortureOptions): Promise<Control[]> {
-  const trials = options.isQuick ? 4 : 20
-  const wanted: readonly Omission[] = options.store === 'sqlite' ? ['flush'] : ['flush', 'asking']
+async function controlsOf(options: TortureOptions): Promise<Control[]> {
+  const omitted: readonly Omission[] = options.store === 'sqlite' ? ['flush'] : ['flush', 'asking']
   const controls: Control[] = []
-  for (const omission of wanted) {
+  for (const omission of omitted) {
     if (options.signal.aborted) break
-    const seed = `${options.seed}/T3/${omission}`
-    const seen = await onNewMachine(options.store, async (machine) => {
-      let seen = 0
-      let head = 0
-      for (let cut = 0; cut < trials && !options.signal.aborted; cut++) {
-        // Each cut has a ledger of its own: what one has lost is not to be found lost again.
-        const book = new BookUnderCuts(machine, `${seed}/${cut}`, omission, head)
-        const problems = await book.round()
-        head = book.events
-        if (problems.some((problem) => problem.includes('lost'))) seen++
-      }
-      return seen
-    })
-    controls.push({ sabotage: omissions[omission], seen, trials })
+    const tally = await onNewMachine(options.store, (machine) => controlOn(machine, omission, options))
+    controls.push({ sabotage: omissions[omission], ...tally })
   }
   return controls
+}
+
+async function controlOn(
+  machine: Machine,
+  omission: Omission,
+  { seed, isQuick, signal }: TortureOptions,
+): Promise<{ readonly seen: number; readonly trials: number }> {
+  const { wanted, most } = controlCuts[isQuick ? 'quick' : 'full']
+  let [seen, trials, head] = [0, 0, 0]
+  while (seen < wanted && trials < most && !signal.aborted) {
+    // Each cut has a ledger of its own: what one has lost is not to be found lost again.
+    const book = new BookUnderCuts(machine, `${seed}/T3/${omission}/${trials++}`, omission, head)
+    if ((await book.round()).some((problem) => problem.includes('lost'))) seen++
+    head = book.events
+  }
+  return { seen, trials }
 }

@@ -15,8 +15,11 @@ import type { Machine } from './machine.ts'
 /** What a control leaves out: waiting for the disk before an answer, asking before an act. */
 export type Omission = 'flush' | 'asking'
 
+/** When it is that a loss would be seen. */
+const momentOf = { flush: 'acknowledged', asking: 'acted' } as const
+
 /** Longer than any recovery of so small a database takes on a busy machine. */
-const progressWithinMs = 30_000
+const mostWaitMs = 60_000
 
 export class BookUnderCuts {
   cuts = 0
@@ -32,7 +35,7 @@ export class BookUnderCuts {
   readonly #ledger = new Ledger()
   #round = 0
   #heard: Message[] = []
-  #onHeard: () => void = () => undefined
+  readonly #listeners = new Set<() => void>()
 
   /** @param afterPosition where the log ends, when others have written to it */
   constructor(machine: Machine, seed: string, omission?: Omission, afterPosition = 0) {
@@ -65,7 +68,7 @@ export class BookUnderCuts {
     const canOutlive = this.#machine.isApart && this.#omission === undefined
     for (let left = canOutlive ? random.integer(0, 2) : 0; left > 0; left--)
       problems.push(...(await this.#cutDatabase(writers)))
-    await sleep(random.next() * 300)
+    await this.#moment()
     const at = this.#machine.cut()
     this.cuts++
     for (const child of children) child.kill()
@@ -80,7 +83,7 @@ export class BookUnderCuts {
     const isKeyed = (op: string): boolean => operationOf(op).hasKey
     const doubtful = this.#ledger.doubtful.filter(isKeyed).slice(-20)
     const config: KillWriterConfig = {
-      address: this.#machine.address,
+      address: this.#machine.slowAddress,
       name: `${this.#seed}.${this.#round}.${index}`,
       again: this.#omission === undefined ? doubtful : [],
       acknowledge: 'after',
@@ -92,8 +95,8 @@ export class BookUnderCuts {
 
   #react(): Child {
     const config: PowerReactorConfig = {
-      address: this.#machine.address,
-      asks: this.#omission !== 'asking',
+      address: this.#machine.slowAddress,
+      reads: this.#omission === 'asking' ? 'rash' : this.#random.pick(['store', 'book']),
       afterPosition: Math.min(this.events, this.acts.at(-1)?.position ?? this.#afterPosition),
     }
     return this.#start('power-reactor', config)
@@ -102,14 +105,14 @@ export class BookUnderCuts {
   #start(program: string, config: object): Child {
     const child: Child = new Child(program, config, (message) => {
       this.#heard.push({ ...message, from: child.process.pid })
-      this.#onHeard()
+      for (const look of this.#listeners) look()
     })
     return child
   }
 
   /** The power of the database's machine alone: everybody else goes on, and must get on when it is back. */
   async #cutDatabase(writers: readonly Child[]): Promise<string[]> {
-    await sleep(this.#random.next() * 300)
+    await this.#moment()
     await this.#machine.freeze()
     this.#machine.cut()
     this.cuts++
@@ -120,32 +123,50 @@ export class BookUnderCuts {
     return progress.includes(false) ? ['no append was acknowledged after the power was back'] : []
   }
 
-  /** Resolves with true when the writer was told of another append since, with false when it takes too long. */
-  async #hasProgress({ process: { pid } }: Child, since: number): Promise<boolean> {
-    const deadlineMs = performance.now() + progressWithinMs
-    const isProgress = ({ from, acknowledged, at }: Message): boolean =>
-      from === pid && acknowledged !== undefined && Number(at) > since
-    while (!this.#heard.some(isProgress)) {
-      const waitMs = deadlineMs - performance.now()
-      if (waitMs <= 0) return false
-      await Promise.race([sleep(Math.min(waitMs, 50)), this.#heardMore()])
-    }
-    return true
+  /**
+   * Resolves when the power is to go: at any time, or the moment that somebody was told of an append, or acted on one,
+   * which is when most is at stake.
+   */
+  async #moment(): Promise<void> {
+    const random = this.#random
+    const since = this.#heard.length
+    const field =
+      this.#omission === undefined ? random.pick(['acknowledged', 'acted']) : momentOf[this.#omission]
+    const count = random.integer(1, 40)
+    await this.#hears(
+      (messages) => messages.slice(since).filter((message) => field in message).length >= count,
+    )
+    if (this.#omission === undefined && random.chance(0.5)) await sleep(random.next() * 200)
   }
 
-  #heardMore(): Promise<void> {
-    return new Promise((resolve) => {
-      const before = this.#onHeard
-      this.#onHeard = () => {
-        before()
-        resolve()
+  /** Resolves with true when the writer was told of another append since, with false when it takes too long. */
+  #hasProgress({ process: { pid } }: Child, since: number): Promise<boolean> {
+    return this.#hears((messages) =>
+      messages.some(
+        ({ from, acknowledged, at }) => from === pid && acknowledged !== undefined && Number(at) > since,
+      ),
+    )
+  }
+
+  /** Resolves with true as soon as what was heard is as wished, with false when it takes too long. */
+  async #hears(isAsWished: (messages: readonly Message[]) => boolean): Promise<boolean> {
+    const waiting = new AbortController()
+    const heard = new Promise<boolean>((resolve) => {
+      const look = (): void => {
+        if (isAsWished(this.#heard)) resolve(true)
       }
+      this.#listeners.add(look)
+      waiting.signal.addEventListener('abort', () => this.#listeners.delete(look))
+      look()
     })
+    const late = sleep(mostWaitMs, false, { signal: waiting.signal }).catch(() => false)
+    const isHeard = await Promise.race([heard, late])
+    waiting.abort()
+    return isHeard
   }
 
   /** Enters into the ledger what was said before the last cut; what was said after it was said by nobody. */
   #note(cutAt: number): void {
-    this.#onHeard = () => undefined
     for (const message of this.#heard) {
       if (typeof message.begun === 'string') this.#ledger.begin(message.begun)
       if (Number(message.at) > cutAt) continue

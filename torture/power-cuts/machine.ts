@@ -8,9 +8,6 @@ import { makeBook } from '../stores/books.ts'
 import { CuttableDisk } from './disk.ts'
 
 const serverSettings = {
-  // A slow disk: what is committed and not flushed yet, in which everything is at stake, is there most of the time.
-  commit_delay: '10000',
-  commit_siblings: '0',
   // Nobody flushes by the way.
   wal_writer_delay: '2s',
   // Small, so that checkpoints and the reuse of log files fall between the cuts, too.
@@ -20,8 +17,17 @@ const serverSettings = {
   recovery_init_sync_method: 'syncfs',
 }
 
+/** 50 ms, however few others are at work. */
+const slowFlush = new URLSearchParams({ options: '-c commit_delay=50000 -c commit_siblings=0' })
+
 export class Machine {
+  /** Where the book is for whoever looks at it. */
   readonly address: BookAddress
+  /**
+   * Where it is for those who use it: as on a slow disk, each flush takes longer than it must, so that something is
+   * committed and not flushed yet most of the time. That is when everything is at stake.
+   */
+  readonly slowAddress: BookAddress
   readonly #disk: CuttableDisk
   readonly #server: PostgresServer | undefined
 
@@ -32,6 +38,10 @@ export class Machine {
       server === undefined
         ? { store: 'sqlite', path: join(disk.mountPoint, 'book.db') }
         : { store: 'postgres', url: server.url(), schema: 'book' }
+    this.slowAddress =
+      server === undefined
+        ? this.address
+        : { store: 'postgres', url: `${server.url()}?${slowFlush}`, schema: 'book' }
   }
 
   /** Runs work on a new machine with an empty book; whatever happens, nothing of it is left. Throws `CannotMount`. */
