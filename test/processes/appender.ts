@@ -1,5 +1,5 @@
 /**
- * One of several processes that append to the same book: `node appender.ts <path> <name> <seed> [careless]`. It says
+ * One of several processes that append to the same book: `node appender.ts <address> <name> <seed> [careless]`. It says
  * that it is ready, waits for the word to go, appends a shuffled mixture, and reports what was acknowledged. A
  * careless one checks nothing, so that those who check the outcome can show that they see it.
  */
@@ -13,27 +13,28 @@ import {
 import { defaultLimits } from '../../library/src/core/limits.ts'
 import type { EventLog } from '../../library/src/core/ports/store.ts'
 import { nodeHost } from '../../library/src/host/node-host.ts'
-import { sqlite } from '../../library/src/sqlite/index.ts'
 import { seededRandom } from '../../library/src/testing/test-host.ts'
 import { countsPerProcess, type Report } from './report.ts'
+import { storeAt } from './store-at.ts'
 
-const [path = '', name = '', seed = '1', manner] = process.argv.slice(2)
+const [address = '', name = '', seed = '1', manner] = process.argv.slice(2)
 const host = nodeHost()
 const random = seededRandom(Number(seed))
-const report: Report = { acknowledged: [], keys: [], seats: [], conflicts: 0 }
+const report: Report = { acknowledged: [], keys: [], seats: [], created: [], conflicts: 0 }
 
 async function append(
   log: EventLog,
-  write: StreamAppend,
+  write: StreamAppend | readonly StreamAppend[],
   options: AppendOptions = {},
 ): Promise<AppendOutcome> {
-  const request = prepareAppend([write], options, {
+  const writes = 'stream' in write ? [write] : write
+  const request = prepareAppend(writes, options, {
     limits: defaultLimits,
     newId: host.newId,
     fingerprint: (text) => hash('sha256', text),
     validate: (_stream, { data, tags }) => ({ data, tags: tags ?? [], schemaVersion: 1 }),
   })
-  const expectations = [{ stream: write.stream, expected: 'any' as const }]
+  const expectations = writes.map(({ stream }) => ({ stream, expected: 'any' as const }))
   const careless = { ...request, expectations, conditions: [], key: undefined }
   const [outcome] = await log.append([manner === 'careless' ? careless : request])
   if (outcome === undefined) throw new Error('an append without an answer')
@@ -54,16 +55,48 @@ async function appendAny(log: EventLog): Promise<void> {
 /** Reads the version of a stream and appends at exactly that one, until nobody else was first. */
 async function appendExact(log: EventLog): Promise<void> {
   const stream = `exact-${Math.floor(random() * 2)}`
-  const last = { stream, direction: 'backwards', fromVersion: 1, types: undefined, limit: 1 } as const
   for (;;) {
-    const { rows } = await log.readStream({ ...last, toVersion: Number.MAX_SAFE_INTEGER })
-    const version = rows[0]?.version ?? 0
+    const version = await versionOf(log, stream)
     const events = [{ type: 'Exact', data: { name, decidedOn: version } }]
     const outcome = await append(log, { stream, expectedVersion: version, events })
     if (outcome.kind === 'appended') return
-    if (outcome.kind !== 'refused' || outcome.error.code !== 'CONCURRENCY_CONFLICT')
-      throw new Error(outcome.kind)
-    report.conflicts++
+    requireConflict(outcome)
+  }
+}
+
+async function versionOf(log: EventLog, stream: string): Promise<number> {
+  const last = { stream, direction: 'backwards', fromVersion: 1, types: undefined, limit: 1 } as const
+  const { rows } = await log.readStream({ ...last, toVersion: Number.MAX_SAFE_INTEGER })
+  return rows[0]?.version ?? 0
+}
+
+function requireConflict(outcome: AppendOutcome): void {
+  if (outcome.kind !== 'refused' || outcome.error.code !== 'CONCURRENCY_CONFLICT')
+    throw new Error(outcome.kind)
+  report.conflicts++
+}
+
+/** A stream that every process wants to be the first of. */
+async function create(log: EventLog, stream: string): Promise<void> {
+  const events = [{ type: 'Begun', data: { name } }]
+  const outcome = await append(log, { stream, expectedVersion: 'none', events })
+  if (outcome.kind === 'appended') report.created.push(stream)
+  else requireConflict(outcome)
+}
+
+/** From one stream to another, at exactly the versions of both, until nobody else was first. */
+async function transfer(log: EventLog, n: number): Promise<void> {
+  const pair = random() < 0.5 ? ['purse-1', 'purse-2'] : ['purse-2', 'purse-1']
+  const [from, to] = pair as [string, string]
+  for (;;) {
+    const decidedOn = [await versionOf(log, from), await versionOf(log, to)] as const
+    const data = { name, n, decidedOn }
+    const outcome = await append(log, [
+      { stream: from, expectedVersion: decidedOn[0], events: [{ type: 'Sent', data }] },
+      { stream: to, expectedVersion: decidedOn[1], events: [{ type: 'Received', data }] },
+    ])
+    if (outcome.kind === 'appended') return
+    requireConflict(outcome)
   }
 }
 
@@ -96,6 +129,8 @@ function shuffled(log: EventLog): (() => Promise<void>)[] {
   for (let n = 0; n < countsPerProcess.exact; n++) work.push(() => appendExact(log))
   for (let n = 0; n < countsPerProcess.keys; n++) work.push(() => appendKeyed(log, `key:${n}`))
   for (let n = 0; n < countsPerProcess.seats; n++) work.push(() => takeSeat(log, `seat:${n}`))
+  for (let n = 0; n < countsPerProcess.created; n++) work.push(() => create(log, `new-${n}`))
+  for (let n = 0; n < countsPerProcess.transfers; n++) work.push(() => transfer(log, n))
   return work
     .map((each) => ({ each, order: random() }))
     .sort((one, other) => one.order - other.order)
@@ -109,7 +144,7 @@ function wordToGo(): Promise<void> {
 }
 
 // All processes open the book before any is told to go: the first to come makes it, the others find it half made.
-const store = await sqlite(path).open(host)
+const store = await storeAt(address).open(host)
 await wordToGo()
 const work = shuffled(store.log)
 const lanes = [0, 1, 2].map(async () => {

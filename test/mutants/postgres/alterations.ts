@@ -28,7 +28,7 @@ export const factsBeforeLock: Alteration = (send, onAltered) => {
   return (given) => {
     const [lock, query] = lockTakenOut(given)
     held = lock ?? held
-    if (held !== undefined && /^SELECT position, recorded_at_ms/.test(query.text)) {
+    if (held !== undefined && query.text.startsWith('SELECT position, recorded_at_ms')) {
       onAltered()
       aside(send(pause))
       aside(send(plain(held)))
