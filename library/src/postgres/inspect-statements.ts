@@ -13,7 +13,7 @@ export const rollbackPrepared = 'ROLLBACK PREPARED'
 export interface InspectStatements {
   /** Bytes of the log with its indexes, its partitions, the number of the newest migration. */
   readonly readSize: Statement
-  /** What the user is to the log: superuser, member of its owner, one who may append. */
+  /** What the user is to the log: superuser, member of its owner, one who may append, member of the role of readers. */
   readonly readUser: Statement
   /** The settings with which appends are not durable, and where each was set. */
   readonly readUnsafe: Statement
@@ -45,7 +45,8 @@ export function inspectStatements(schema: string): InspectStatements {
         (SELECT count(*) FROM pg_inherits WHERE inhparent = ${literal(event)}::regclass),
         (SELECT max(number) FROM ${inSchema('migration')})`),
     readUser: statement(`
-      SELECT r.rolsuper, pg_has_role(c.relowner, 'USAGE'), has_table_privilege(c.oid, 'INSERT')
+      SELECT r.rolsuper, pg_has_role(c.relowner, 'USAGE'), has_table_privilege(c.oid, 'INSERT'),
+        (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = ${literal(`${schema}_reader`)})
       FROM pg_class AS c, pg_roles AS r WHERE c.oid = ${literal(event)}::regclass AND r.rolname = current_user`),
     readUnsafe: statement(`
       SELECT name, source FROM pg_settings

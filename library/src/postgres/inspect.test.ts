@@ -101,6 +101,8 @@ describe('what a store on PostgreSQL tells of itself', () => {
       assert.deepEqual(found, [])
       return facts.rights
     }
+    assert.equal(await rights(true), 'reading')
+    await run(`CREATE ROLE daybook_reader; GRANT daybook_reader TO ${database}`)
     assert.equal(await rights(true), 'reader')
     await run(`GRANT INSERT ON daybook.event, daybook.idempotency_key TO ${database}`)
     assert.equal(await rights(false), 'writer')

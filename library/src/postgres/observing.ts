@@ -38,7 +38,7 @@ export interface Observed {
   readonly bytes: number
   readonly partitions: number
   readonly schemaVersion: number
-  /** `superuser`, `owner`, `writer` or `reader`: what the user may do to the log. */
+  /** What the user may do to the log: `superuser`, `owner`, `writer`, `reader` by that role, or `reading`. */
   readonly rights: string
   /** Settings with which appends are not durable, each with where it was set: `fsync = off (configuration file)`. */
   readonly unsafe: readonly string[]
@@ -110,10 +110,11 @@ function sizeFrom([row]: readonly Row[]): Pick<Observed, 'bytes' | 'partitions' 
 }
 
 function rightsFrom([row]: readonly Row[]): string {
-  const [isSuperuser, isOwner, mayAppend] = row ?? []
+  const [isSuperuser, isOwner, mayAppend, isReader] = row ?? []
   if (isSuperuser === 't') return 'superuser'
   if (isOwner === 't') return 'owner'
-  return mayAppend === 't' ? 'writer' : 'reader'
+  if (mayAppend === 't') return 'writer'
+  return isReader === 't' ? 'reader' : 'reading'
 }
 
 function connectionsFrom([row]: readonly Row[]): Observed['connections'] {

@@ -86,6 +86,17 @@ describe('doctor on a sound book', () => {
     assert.deepEqual([found, facts.rights, code], [[], 'writer', 0])
   })
 
+  it('notes that the user has the role of readers, to watch the book say', async () => {
+    await daybook(['migrate', '--store', url(), '--roles'])
+    await run(`CREATE ROLE watch_${database} LOGIN PASSWORD 'secret' IN ROLE daybook_reader`)
+    const { found, facts, code } = await findings(url({ user: `watch_${database}`, password: 'secret' }))
+    assert.deepEqual(
+      found.map(({ level, code: kind }) => [level, kind]),
+      [['note', 'STORE_ACCESS_DENIED']],
+    )
+    assert.deepEqual([facts.rights, code], ['reader', 0])
+  })
+
   it('takes what a configuration says of it', async () => {
     const folder = exampleFolder()
     let configs = 0

@@ -44,7 +44,7 @@ async function inspected(book: Book): Promise<StoreCheck> {
 async function checkServer(opening: Opening, defined: BookOptions): Promise<StoreCheck> {
   await using reading = await openToRead(opening)
   const { facts, findings } = await inspected(reading)
-  const inTheWay = await appendingProblem(defined)
+  const inTheWay = await appendingProblem(defined, facts)
   const all = [...(inTheWay === undefined ? [] : [inTheWay]), ...findings]
   if (facts.isDurable === false && all.every(({ code }) => code !== 'STORE_UNSAFE'))
     all.push(notDurable(defined))
@@ -52,12 +52,17 @@ async function checkServer(opening: Opening, defined: BookOptions): Promise<Stor
   return { facts, findings: all }
 }
 
-async function appendingProblem(defined: BookOptions): Promise<Finding | undefined> {
+/** Whoever was given the role of readers is not meant to append: worth a note, for those who thought otherwise. */
+async function appendingProblem(
+  defined: BookOptions,
+  { rights }: StoreReport['facts'],
+): Promise<Finding | undefined> {
   try {
     await (await openForStatus({ ...defined, projections: [] })).close()
     return undefined
   } catch (error) {
-    return problemFrom(error)
+    const found = problemFrom(error)
+    return found.code === 'STORE_ACCESS_DENIED' && rights === 'reader' ? { ...found, level: 'note' } : found
   }
 }
 
