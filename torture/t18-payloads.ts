@@ -1,15 +1,14 @@
 /** T18: what is put in comes out, identical to the last bit, or is refused with a code; the same on every store. */
-import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { type Book, openBook } from 'daybook'
 import { memory } from 'daybook/memory'
-import { sqlite } from 'daybook/sqlite'
 import fc from 'fast-check'
 import { hostileData, hostileNames } from './payloads/hostile-values.ts'
 import { isIdentical, isLegal } from './payloads/identity.ts'
 import { offer, type Payload, type PayloadAnswer } from './payloads/trial.ts'
 import { Random, seedOf } from './random.ts'
-import { withScratch } from './scratch.ts'
+import { type StoreName, storeAt, storeNames } from './stores/address.ts'
+import { withBooks } from './stores/books.ts'
 import {
   type Control,
   Failures,
@@ -19,13 +18,13 @@ import {
 } from './torture-test.ts'
 
 const casesAtATime = 1_000
-/** A new book after so many cases, so that neither memory nor disk grows with the number of cases. */
+/** New books after so many cases, so that neither memory nor disk grows with the number of cases. */
 const casesPerBook = 20_000
 
 export const payloads: TortureTest = {
   id: 'T18',
-  title: 'payloads come back identical or are refused, the same on memory and SQLite',
-  stores: ['sqlite'],
+  title: 'payloads come back identical or are refused, the same as in memory',
+  stores: storeNames,
   run: runPayloads,
 }
 
@@ -41,14 +40,15 @@ async function runPayloads(options: TortureOptions): Promise<TortureResult> {
   let control = careless
   let cases = 0
   while (cases < wanted && !options.signal.aborted) {
-    await withScratch('memory', async (folder) => {
-      await using onDisk = await openBook({ store: sqlite(join(folder, 'book.db')) })
+    await withBooks(options.store, async (books) => {
+      await using stored = await openBook({ store: storeAt(books.address('payloads')) })
       await using inMemory = await openBook({ store: memory() })
+      const both: Compared = { store: options.store, stored, inMemory, tally }
       const end = Math.min(wanted, cases + casesPerBook)
       for (; cases < end && !options.signal.aborted; cases += casesAtATime) {
         const seed = seedOf(`${options.seed}/T18/${cases}`)
         const offered = samples(seed)
-        failures.add(`seed ${options.seed} case ${cases}`, await compare(offered, onDisk, inMemory, tally))
+        failures.add(`seed ${options.seed} case ${cases}`, await compare(offered, both))
         control = controlled(control, offered)
         options.progress(cases + casesAtATime, wanted)
       }
@@ -82,19 +82,24 @@ function samples(seed: number): Payload[] {
   })
 }
 
+interface Compared {
+  readonly store: StoreName
+  readonly stored: Book
+  readonly inMemory: Book
+  readonly tally: { recorded: number; refused: number }
+}
+
 async function compare(
   offered: readonly Payload[],
-  onDisk: Book,
-  inMemory: Book,
-  tally: { recorded: number; refused: number },
+  { store, stored, inMemory, tally }: Compared,
 ): Promise<string[]> {
-  const [disk, plain] = await Promise.all([offer(onDisk, offered), offer(inMemory, offered)])
+  const [found, plain] = await Promise.all([offer(stored, offered), offer(inMemory, offered)])
   return offered.flatMap((payload, index) => {
-    const [one, other] = [disk[index] as PayloadAnswer, plain[index] as PayloadAnswer]
+    const [one, other] = [found[index] as PayloadAnswer, plain[index] as PayloadAnswer]
     if (one.kind === 'recorded') tally.recorded++
     else tally.refused++
     return [
-      ...faults('sqlite', payload, one),
+      ...faults(store, payload, one),
       ...faults('memory', payload, other),
       ...differences(one, other),
     ].map((fault) => `${fault}: number ${index}, ${shortened(payload)}`)
