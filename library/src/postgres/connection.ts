@@ -22,12 +22,22 @@ export interface Runner {
 const asText = (text: string): string => text
 const types: PostgresQuery['types'] = { getTypeParser: () => asText }
 
+/** How statements run on a connection. */
+export interface StatementOptions {
+  readonly isPrepared: boolean
+  /** Longest wait for the reply, in ms; without it a server that has vanished is waited for for ever. */
+  readonly replyTimeoutMs?: number
+}
+
+/** What is done first on each new connection, with the options of its session. */
+type OnConnected = (client: PostgresConnection, options: StatementOptions) => Promise<void> | void
+
 /** Runs a statement on a connection of `pg`; rows are arrays of texts. */
 export async function runOn(
   client: PostgresClient,
   statement: Statement | string,
   values: readonly unknown[] = [],
-  options: { readonly isPrepared: boolean; readonly replyTimeoutMs?: number } = { isPrepared: true },
+  options: StatementOptions = { isPrepared: true },
 ): Promise<readonly Row[]> {
   const timeout = options.replyTimeoutMs === undefined ? {} : { query_timeout: options.replyTimeoutMs }
   const plain = { rowMode: 'array', types, ...timeout } as const
@@ -62,17 +72,13 @@ export interface ServerAddress {
 export class Session implements Runner {
   readonly address: ServerAddress
   readonly #purpose: string
-  readonly #onConnected: ((client: PostgresConnection) => Promise<void> | void) | undefined
+  readonly #onConnected: OnConnected | undefined
   #current: PostgresConnection | undefined
   #opening: Promise<PostgresConnection> | undefined
   #isClosed = false
 
   /** @param onConnected runs once on each new connection, before anything else */
-  constructor(
-    address: ServerAddress,
-    purpose: string,
-    onConnected?: (client: PostgresConnection) => Promise<void> | void,
-  ) {
+  constructor(address: ServerAddress, purpose: string, onConnected?: OnConnected) {
     this.address = address
     this.#purpose = purpose
     this.#onConnected = onConnected
@@ -122,7 +128,7 @@ export class Session implements Runner {
   }
 
   /** How statements run on this session's connection. */
-  get options(): { readonly isPrepared: boolean; readonly replyTimeoutMs: number } {
+  get options(): StatementOptions {
     // The server itself gives up first, when it is there: it waits for locks no longer than timeoutMs.
     return { isPrepared: this.address.isPrepared, replyTimeoutMs: this.address.timeoutMs + 1_000 }
   }
@@ -161,7 +167,7 @@ export class Session implements Runner {
     client.on('end', () => this.drop(client))
     try {
       await client.connect()
-      await this.#onConnected?.(client)
+      await this.#onConnected?.(client, this.options)
       if (this.#isClosed) this.drop(client)
       return client
     } catch (error) {

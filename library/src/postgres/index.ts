@@ -232,8 +232,8 @@ function sessionsOf(
     listener:
       listen === false
         ? undefined
-        : new Session({ ...address, settings: listen }, 'listener', (client) =>
-            Notifier.onConnected(client, sql, heard),
+        : new Session({ ...address, settings: listen }, 'listener', (client, options) =>
+            Notifier.onConnected({ sql, heard }, client, options),
           ),
   }
 }

@@ -1,4 +1,4 @@
-import { runOn, type Session } from './connection.ts'
+import { runOn, type Session, type StatementOptions } from './connection.ts'
 import type { PostgresConnection } from './driver.ts'
 import type { LogStatements } from './statements.ts'
 
@@ -74,9 +74,13 @@ export class Notifier {
   }
 
   /** To be run on each connection of the listening session. */
-  static async onConnected(client: PostgresConnection, sql: LogStatements, heard: () => void): Promise<void> {
+  static async onConnected(
+    { sql, heard }: { readonly sql: LogStatements; readonly heard: () => void },
+    client: PostgresConnection,
+    options: StatementOptions,
+  ): Promise<void> {
     client.on('notification', heard)
-    await runOn(client, sql.listen)
+    await runOn(client, sql.listen, [], options)
   }
 
   /** Called for each notification heard. */

@@ -10,18 +10,26 @@ import { postgres } from './index.ts'
 const server = await testServer()
 after(() => server.dispose())
 
-/** Passes everything on, until it is to swallow everything. */
+/** Passes everything on, until it is to swallow everything, or a connection asks for a word that it swallows. */
 class Wire {
   isSilent = false
+  readonly #swallowed = Promise.withResolvers<void>()
+  readonly #word: string | undefined
   readonly #server: Server
   readonly #sockets: Socket[] = []
 
-  constructor({ hostname, port }: URL) {
+  constructor({ hostname, port }: URL, word?: string) {
+    this.#word = word
     this.#server = createServer({ allowHalfOpen: true }, (client) => {
       const behind = connect({ host: hostname, port: Number(port), allowHalfOpen: true })
       this.#join(client, behind)
       this.#join(behind, client)
     })
+  }
+
+  /** Resolves when something has been swallowed. */
+  get swallowed(): Promise<void> {
+    return this.#swallowed.promise
   }
 
   async listen(): Promise<number> {
@@ -38,8 +46,13 @@ class Wire {
   #join(from: Socket, to: Socket): void {
     this.#sockets.push(from)
     from.on('error', () => undefined)
-    from.on('data', (bytes) => this.isSilent || to.write(bytes))
-    from.on('end', () => this.isSilent || to.end())
+    let isDeaf = false
+    from.on('data', (bytes) => {
+      isDeaf ||= this.isSilent || (this.#word !== undefined && bytes.includes(this.#word))
+      if (isDeaf) this.#swallowed.resolve()
+      else to.write(bytes)
+    })
+    from.on('end', () => isDeaf || this.isSilent || to.end())
   }
 }
 
@@ -54,4 +67,19 @@ it('does not keep a book from being closed', async () => {
   const startMs = performance.now()
   await Promise.race([book.close(), sleep(10_000)])
   assert.ok(performance.now() - startMs < 9_000)
+})
+
+it('does not keep a book from being closed that has only begun to listen', async () => {
+  const url = new URL(server.url(await server.createDatabase()))
+  const wire = new Wire(url, 'LISTEN')
+  after(() => wire.close())
+  url.port = String(await wire.listen())
+  const book = await openBook({ store: postgres(url.href, { migrate: true, timeoutMs: 1_500 }) })
+  const stop = new AbortController()
+  const reading = book.readLog({ follow: true, signal: stop.signal }).toArray()
+  await wire.swallowed
+  stop.abort()
+  assert.deepEqual(await reading, [])
+  const isClosed = await Promise.race([book.close().then(() => true), sleep(10_000, false)])
+  assert.ok(isClosed)
 })
