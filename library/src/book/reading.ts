@@ -6,7 +6,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { EventLog, LogPage } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import { readDurably } from '../processing/durable-page.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 
 /** Which events of a stream to read. */
@@ -79,7 +79,9 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
         types,
         limit,
       })
-      await untilDurable(log, direction === 'forwards' ? rows.at(-1) : rows[0])
+      const newest = direction === 'forwards' ? rows.at(-1) : rows[0]
+      // Whoever reads events may act on them, so none is shown that a crash could take back.
+      if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
       if (rows.length > 0) yield reader.events(rows)
       left -= rows.length
       const reached = rows.at(-1)?.version ?? 0
@@ -106,7 +108,7 @@ export function readLogEvents(
     const ended = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed])
     const reader = new RowReader()
     const read = (after: number, left: number): Promise<LogPage> =>
-      log.readLog({ afterPosition: after, toPosition, items, limit: Math.min(left, pageEvents) })
+      readDurably(log, { afterPosition: after, toPosition, items, limit: Math.min(left, pageEvents) })
     let [afterPosition, left] = [start, most]
     let ahead: Promise<LogPage> | undefined
     while (left > 0 && afterPosition < toPosition) {
@@ -120,18 +122,12 @@ export function readLogEvents(
       // The store looks for the next page while this one is used.
       ahead = hasMore && left > 0 ? read(afterPosition, left) : undefined
       ahead?.catch(() => undefined)
-      await untilDurable(log, page.rows.at(-1))
       if (page.rows.length > 0) yield reader.events(page.rows)
       if (hasMore) continue
       if (wakeups === undefined) return
       if (await wakeups.next(ended)) return
     }
   })
-}
-
-/** Whoever reads events may act on them, so none is shown that a crash could take back. */
-async function untilDurable(log: EventLog, newest: EventRow | undefined): Promise<void> {
-  if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
 }
 
 function events(batches: () => AsyncGenerator<readonly RecordedEvent[]>): Events {

@@ -91,9 +91,10 @@ export class PostgresLog extends PostgresReader implements EventLog {
 
   async whenDurable(position: number, proof?: string | Uint8Array): Promise<void> {
     if (position <= this.#durablePosition || this.#parts.flush === 'never') return
+    const known = proof ?? this.hashOfHead(position)
     try {
       const { head, events } = await this.#parts.flusher.flush(position)
-      if (proof !== undefined && !isOf(events.get(position), proof)) throw gone(position)
+      if (head < position || (known !== undefined && !isOf(events.get(position), known))) throw gone(position)
       this.#noteDurable(head)
     } catch (error) {
       throw translated(error, this.#parts.name)
@@ -248,12 +249,11 @@ export class PostgresLog extends PostgresReader implements EventLog {
   }
 }
 
-/** Whether an event has the id given, or the chain hash. */
+/** Whether an event has the id given, or the chain hash, as bytes or in hexadecimal digits. */
 function isOf(event: FlushedEvent | undefined, proof: string | Uint8Array): boolean {
   if (event === undefined) return false
-  return typeof proof === 'string'
-    ? event.id === proof
-    : event.chainHash === Buffer.from(proof).toString('hex')
+  const digits = typeof proof === 'string' ? proof : Buffer.from(proof).toString('hex')
+  return event.id === digits || event.chainHash === digits
 }
 
 function gone(position: number): ConnectionLost {

@@ -11,7 +11,6 @@ import type {
 } from '../core/ports/read-models.ts'
 import { jsonArray, textArray } from './arrays.ts'
 import type { Row, Runner, Session } from './connection.ts'
-import type { PostgresConnection } from './driver.ts'
 import { isConnectionLoss, isWorthRepeating, openedReadOnly, translated } from './errors.ts'
 import * as sql from './read-model-statements.ts'
 import { begin } from './statements.ts'
@@ -33,7 +32,6 @@ export interface ReadModelParts {
 export class PostgresReadModels implements ReadModelStore {
   readonly #parts: ReadModelParts
   readonly #checkpoints: sql.CheckpointStatements
-  readonly #begunOn = new Map<string, PostgresConnection>()
 
   constructor(parts: ReadModelParts) {
     this.#parts = parts
@@ -53,16 +51,8 @@ export class PostgresReadModels implements ReadModelStore {
     )
   }
 
-  /**
-   * What is read from here on is folded and written by `change`, on the connection that is open now: when a crash of
-   * the server ends it, the events that were read may be lost, and the change with them.
-   */
-  async checkpoint(subscription: string): Promise<Checkpoint | undefined> {
-    const { derived } = this.#parts
-    return this.#read(async (runner) => {
-      this.#begunOn.set(subscription, await derived.connected())
-      return readCheckpoint(runner, this.#checkpoints, subscription)
-    })
+  checkpoint(subscription: string): Promise<Checkpoint | undefined> {
+    return this.#read((runner) => readCheckpoint(runner, this.#checkpoints, subscription))
   }
 
   checkpoints(): Promise<readonly { readonly subscription: string; readonly checkpoint: Checkpoint }[]> {
@@ -79,9 +69,8 @@ export class PostgresReadModels implements ReadModelStore {
   }
 
   change(change: ReadModelChange): Promise<boolean> {
-    return this.#parts.derived.transaction(
-      (transaction) => applyChange(transaction, this.#parts.schema, change),
-      this.#begunOn.get(change.subscription),
+    return this.#parts.derived.transaction((transaction) =>
+      applyChange(transaction, this.#parts.schema, change),
     )
   }
 
@@ -138,20 +127,9 @@ export class DerivedWriter {
     this.#isReadOnly = isReadOnly
   }
 
-  connected(): Promise<PostgresConnection> {
-    return this.#session.connected()
-  }
-
-  /**
-   * Runs work in a transaction; again when it certainly did nothing, or may well be done twice. Throws coded errors.
-   *
-   * @param begunOn the connection on which what the work writes was begun: it runs on no other
-   */
-  transaction<Result>(
-    work: (transaction: Transaction) => Promise<Result>,
-    begunOn?: PostgresConnection,
-  ): Promise<Result> {
-    return this.#transact(work, begunOn, false)
+  /** Runs work in a transaction; again when it certainly did nothing, or may well be done twice. Throws coded errors. */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    return this.#transact(work, false)
   }
 
   /**
@@ -159,12 +137,11 @@ export class DerivedWriter {
    * outlives a crash of the server goes on as if it were there.
    */
   durableTransaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transact(work, undefined, true)
+    return this.#transact(work, true)
   }
 
   #transact<Result>(
     work: (transaction: Transaction) => Promise<Result>,
-    begunOn: PostgresConnection | undefined,
     flushesAtCommit: boolean,
   ): Promise<Result> {
     const { timeoutMs, name, host } = this.#session.address
@@ -173,9 +150,10 @@ export class DerivedWriter {
       const startMs = performance.now()
       for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
         try {
-          return await transact(this.#session, begin(timeoutMs, flushesAtCommit), work, begunOn)
+          return await transact(this.#session, begin(timeoutMs, flushesAtCommit), work)
         } catch (error) {
-          const isHarmless = isWorthRepeating(error) || (begunOn === undefined && isConnectionLoss(error))
+          // A change that was committed after all is not at its checkpoint any more, and is not done twice.
+          const isHarmless = isWorthRepeating(error) || isConnectionLoss(error)
           if (!isHarmless || performance.now() - startMs >= timeoutMs) throw translated(error, name)
         }
         await host.sleep(delayMs * (0.5 + host.random()))

@@ -11,6 +11,8 @@ import { together } from './transaction.ts'
 
 /** More rows than this at a time are no faster. */
 const pageRows = 1_000
+/** Of so many pages read last the head is remembered as it was. */
+const headsKept = 256
 /** How long the size of the largest event is taken for known, in ms. */
 const boundsKnownMs = 1_000
 
@@ -31,6 +33,7 @@ interface Bounds {
 export class PostgresReader implements LogReader {
   readonly #parts: ReaderParts
   #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
+  readonly #heads = new Map<number, string>()
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
   #nextReader = 0
 
@@ -113,6 +116,18 @@ export class PostgresReader implements LogReader {
     return isSmall ? statement : boundedByBytes(statement)
   }
 
+  /** The chain hash of the log up to a position, in hexadecimal digits, if it was the head of a page read lately. */
+  protected hashOfHead(position: number): string | undefined {
+    return this.#heads.get(position)
+  }
+
+  #noteHead(position: number, chainHash: string): void {
+    this.#heads.delete(position)
+    this.#heads.set(position, chainHash)
+    const [oldest] = this.#heads.keys()
+    if (this.#heads.size > headsKept && oldest !== undefined) this.#heads.delete(oldest)
+  }
+
   /** Knows of the largest event before a page is asked for; what is appended within a second cannot fill the memory. */
   async #requireBounds(runner: Runner): Promise<void> {
     if (performance.now() - this.#boundsReadAtMs > boundsKnownMs) await this.#readBounds(runner)
@@ -121,12 +136,13 @@ export class PostgresReader implements LogReader {
   async #readBounds(runner: Runner): Promise<Bounds> {
     const known = this.#bounds.head
     const [row] = await runner.run(this.#parts.sql.readBounds, [known])
-    const [largestEventBytes, head] = row ?? []
+    const [largestEventBytes, head, chainHash] = row ?? []
     if (head === null && known > 0) {
       this.#bounds = { ...this.#bounds, head: 0 }
       return this.#readBounds(runner)
     }
     this.#bounds = { head: Number(head ?? 0), largestEventBytes: Number(largestEventBytes ?? 0) }
+    this.#noteHead(this.#bounds.head, chainHash ?? '')
     this.#boundsReadAtMs = performance.now()
     return this.#bounds
   }

@@ -142,8 +142,9 @@ export function logStatements(schema: string): LogStatements {
       SELECT encode(leaf_hash, 'hex'), encode(chain_hash, 'hex') FROM ${event}
       WHERE position > $1 ORDER BY position LIMIT $2`),
     readBounds: statement(`
-      SELECT largest_event_bytes, (SELECT position FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1)
-      FROM ${inSchema('book')}`),
+      SELECT b.largest_event_bytes, h.position, encode(h.chain_hash, 'hex') FROM ${inSchema('book')} AS b
+      LEFT JOIN LATERAL (SELECT position, chain_hash FROM ${event} WHERE position >= $1
+        ORDER BY position DESC LIMIT 1) AS h ON true`),
     readStreamForwards: statement(`${ofStream} ORDER BY i.version LIMIT $5`),
     readStreamBackwards: statement(`${ofStream} ORDER BY i.version DESC LIMIT $5`),
     readLog: statement(`

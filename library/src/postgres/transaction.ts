@@ -113,21 +113,13 @@ export async function together<Pending extends readonly unknown[] | []>(
   return Promise.all(pending)
 }
 
-/**
- * Runs work in a transaction of a session that nobody else uses meanwhile. Throws the errors of the server as they are.
- *
- * @param begunOn the connection it must be; `ConnectionLost` when that one is gone
- */
+/** Runs work in a transaction of a session that nobody else uses meanwhile. Throws the errors of the server as they are. */
 export async function transact<Result>(
   session: Session,
   begin: string,
   work: (transaction: Transaction) => Promise<Result>,
-  begunOn?: PostgresConnection,
 ): Promise<Result> {
-  const client = await session.connected()
-  if (begunOn !== undefined && begunOn !== client)
-    throw new ConnectionLost(new Error('it was made anew since'))
-  await using transaction = new Transaction(session, client)
+  await using transaction = new Transaction(session, await session.connected())
   try {
     const [, result] = await together([transaction.run(begin), work(transaction)])
     await transaction.commit()

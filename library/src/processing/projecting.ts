@@ -5,6 +5,7 @@ import type { Checkpoint, ReadModelStore } from '../core/ports/read-models.ts'
 import type { BookIdentity, EventLog } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { DocumentFold } from './document-fold.ts'
+import { readDurably } from './durable-page.ts'
 import { FollowerStop, type FollowerWork } from './follower.ts'
 
 /** What keeping a read model up to date needs. */
@@ -130,7 +131,7 @@ export class Projecting implements FollowerWork {
     const { log, definition, host, models } = this.#parts
     let afterPosition = this.#position
     for (let events = 0; ; ) {
-      const { rows, scannedTo, head } = await log.readLog({
+      const { rows, scannedTo, head } = await readDurably(log, {
         afterPosition,
         toPosition: Number.MAX_SAFE_INTEGER,
         items: definition.items,

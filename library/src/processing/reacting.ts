@@ -4,6 +4,7 @@ import type { BookIdentity, EventLog } from '../core/ports/store.ts'
 import type { ReactionDefinition } from '../core/reaction.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
+import { readDurably } from './durable-page.ts'
 import { FollowerStop, type FollowerWork } from './follower.ts'
 
 /** What running a reaction needs. */
@@ -49,15 +50,13 @@ export class Reacting implements FollowerWork {
   async step(signal: AbortSignal): Promise<boolean> {
     const { definition, log } = this.#parts
     let { position } = await this.checkpoint()
-    const page = await log.readLog({
+    // An effect cannot be taken back, so its cause must not be lost in a crash.
+    const page = await readDurably(log, {
       afterPosition: position,
       toPosition: Number.MAX_SAFE_INTEGER,
       items: definition.items,
       limit: 100,
     })
-    const last = page.rows.at(-1)
-    // An effect cannot be taken back, so its cause must not be lost in a crash.
-    if (last !== undefined) await log.whenDurable(last.position, last.id)
     for (const row of page.rows) {
       if (signal.aborted) return true
       await this.#react(row, signal)
