@@ -95,8 +95,8 @@ export class Transaction implements Runner {
     const { replyTimeoutMs } = this.#session.options
     const types = { getTypeParser: () => (cell: string) => cell }
     try {
-      const ending = { text, rowMode: 'array', types, query_timeout: replyTimeoutMs } as const
-      return (await this.#client.query(ending)).command
+      const timeout = replyTimeoutMs === undefined ? {} : { query_timeout: replyTimeoutMs }
+      return (await this.#client.query({ text, rowMode: 'array', types, ...timeout })).command
     } catch (error) {
       throw isServerError(error) ? error : new ConnectionLost(error)
     }
