@@ -14,6 +14,7 @@ import { powerLoss } from './t02-power-loss.ts'
 import { powerCuts } from './t03-power-cuts.ts'
 import { failingIo } from './t04-failing-io.ts'
 import { linearizability } from './t06-linearizability.ts'
+import { noEventSkipped } from './t07-no-event-skipped.ts'
 import { stall } from './t08-stall.ts'
 import { idempotency } from './t11-idempotency.ts'
 import { network } from './t14-network.ts'
@@ -27,6 +28,7 @@ const scoreboard: readonly TortureTest[] = [
   powerCuts,
   failingIo,
   linearizability,
+  noEventSkipped,
   stall,
   idempotency,
   network,

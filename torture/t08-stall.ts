@@ -1,13 +1,11 @@
 /** T8: a transaction left open, a writer and a follower stopped in the middle: named in time, and over as soon as it is over. */
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'pg'
 import { unsoundness } from './found-log.ts'
 import { Random } from './random.ts'
 import { stopFollower, stopWriter } from './stalls/stopped-process.ts'
 import { WatchedBook } from './stalls/watched-book.ts'
-import type { BookAddress } from './stores/address.ts'
 import { type Books, readFoundLogAt, withBooks } from './stores/books.ts'
+import { type OwnConnection, ownConnection } from './stores/own-transaction.ts'
 import { Failures, type TortureOptions, type TortureResult, type TortureTest } from './torture-test.ts'
 
 export const stall: TortureTest = {
@@ -45,6 +43,7 @@ async function runStalls(options: TortureOptions): Promise<TortureResult> {
   let trials = 0
   let events = 0
   const control = await withBooks(options.store, async (books) => {
+    const unended = neverRelease(books)
     const running = Array.from({ length: lanes }, async () => {
       while (started < wanted && !options.signal.aborted) {
         const index = started++
@@ -61,7 +60,7 @@ async function runStalls(options: TortureOptions): Promise<TortureResult> {
       }
     })
     await Promise.all(running)
-    return neverRelease(books)
+    return unended
   })
   return {
     trials,
@@ -105,39 +104,13 @@ async function watch<Result>(
   }
 }
 
-/** A caller's own transaction, with an append in it. */
-interface OpenTransaction {
-  readonly transaction: unknown
-  readonly end: (how: 'COMMIT' | 'ROLLBACK') => Promise<void>
-}
-
-async function begin(address: BookAddress): Promise<OpenTransaction> {
-  if (address.store === 'sqlite') {
-    const database = new DatabaseSync(address.path, { timeout: 10_000 })
-    database.exec('PRAGMA synchronous = FULL')
-    database.exec('BEGIN IMMEDIATE')
-    const end = async (how: string): Promise<void> => {
-      database.exec(how)
-      database.close()
-    }
-    return { transaction: database, end }
-  }
-  const client = new Client({ connectionString: address.url, application_name: 'night-job' })
-  client.on('error', () => undefined)
-  await client.connect()
-  await client.query('BEGIN')
-  const end = async (how: string): Promise<void> => {
-    await client.query(how)
-    await client.end()
-  }
-  return { transaction: client, end }
-}
-
-async function holdLock(watched: WatchedBook): Promise<OpenTransaction> {
-  const held = await begin(watched.address)
+/** Begins a caller's own transaction with an append in it, and leaves it open. */
+async function holdLock(watched: WatchedBook): Promise<OwnConnection> {
+  const own = await ownConnection(watched.address, 'night-job')
+  await own.begin()
   const data = { op: 'held', cents: 1, index: 0, of: 1 }
-  await watched.book.append('account-held', { type: 'Deposited', data }, { transaction: held.transaction })
-  return held
+  await watched.book.append('account-held', { type: 'Deposited', data }, { transaction: own.transaction })
+  return own
 }
 
 /** PostgreSQL tells who holds the lock; SQLite only that somebody does. */
@@ -151,7 +124,9 @@ async function leaveOpen(watched: WatchedBook, random: Random): Promise<Stall> {
   const namedMs = await watched.namedBy(namesHolder(watched), mostUntilNamedMs * 2)
   await sleep(random.next() * 2_000)
   await held.end(random.pick(['COMMIT', 'ROLLBACK']))
-  return { namedMs, progressMs: await watched.progress(mostUntilProgressMs * 5), problems: [] }
+  const progressMs = await watched.progress(mostUntilProgressMs * 5)
+  await held.close()
+  return { namedMs, progressMs, problems: [] }
 }
 
 /** The control: work that is held up must be seen to be held up. */
@@ -160,6 +135,7 @@ async function neverRelease(books: Books): Promise<{ seen: number; trials: numbe
     const held = await holdLock(watched)
     const progressMs = await watched.progress(mostUntilProgressMs * 2)
     await held.end('ROLLBACK')
+    await held.close()
     return slowness({ namedMs: 0, progressMs, problems: [] })
   })
   return { seen: result.length, trials: 1 }

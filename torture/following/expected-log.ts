@@ -1,0 +1,126 @@
+/** The log as it lies in its table, read without the product: what every subscriber must have seen. */
+import { DatabaseSync } from 'node:sqlite'
+import type { QueryItem } from 'daybook'
+import { Client } from 'pg'
+import type { BookAddress } from '../stores/address.ts'
+import { digestOf, noTally, type Seen, type Tally, tallied } from './subscribers.ts'
+
+interface Row extends Seen {
+  readonly category: string
+  readonly type: string
+  readonly tags: readonly string[]
+  readonly op: string
+}
+
+const pageRows = 50_000
+
+export class ExpectedLog {
+  readonly rows: readonly Row[]
+  readonly #matching = new Map<string, readonly Row[]>()
+
+  private constructor(rows: readonly Row[]) {
+    this.rows = rows
+  }
+
+  static async read(address: BookAddress): Promise<ExpectedLog> {
+    const rows: Row[] = []
+    for await (const page of pagesOf(address)) rows.push(...page.map(rowFrom))
+    return new ExpectedLog(rows)
+  }
+
+  /** Everything that a filter lets through, in order. */
+  matching(items: readonly QueryItem[] | undefined): readonly Row[] {
+    const key = JSON.stringify(items ?? null)
+    const known = this.#matching.get(key)
+    if (known !== undefined) return known
+    const found = this.rows.filter((row) => items === undefined || items.some((item) => matches(item, row)))
+    this.#matching.set(key, found)
+    return found
+  }
+
+  /** What a page of a filter must hold, after one position up to another. */
+  page(
+    items: readonly QueryItem[] | undefined,
+    after: number,
+    to: number,
+  ): { readonly count: number; readonly digest: string } {
+    const rows = this.matching(items)
+    const page = rows.slice(firstAfter(rows, after), firstAfter(rows, to))
+    return { count: page.length, digest: digestOf(page) }
+  }
+
+  /** The fold of `tallies`, written again. */
+  tallies(): ReadonlyMap<string, Tally> {
+    const byCategory = new Map<string, Tally>()
+    for (const { category, position } of this.rows)
+      byCategory.set(category, tallied(byCategory.get(category) ?? noTally, position))
+    return byCategory
+  }
+}
+
+function matches({ types, categories, tags }: QueryItem, row: Row): boolean {
+  return (
+    (types?.includes(row.type) ?? true) &&
+    (categories?.includes(row.category) ?? true) &&
+    (tags?.every((tag) => row.tags.includes(tag)) ?? true)
+  )
+}
+
+/** Index of the first row beyond a position. */
+function firstAfter(rows: readonly Row[], position: number): number {
+  let [low, high] = [0, rows.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((rows[middle] as Row).position > position) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+type Cells = readonly unknown[]
+const columns = 'position, id, stream, type, tags, data'
+
+async function* pagesOf(address: BookAddress): AsyncGenerator<readonly Cells[]> {
+  if (address.store === 'sqlite') {
+    using database = new DatabaseSync(address.path, { timeout: 10_000 })
+    const statement = database.prepare(
+      `SELECT ${columns} FROM event WHERE position > ? ORDER BY position LIMIT ${pageRows}`,
+    )
+    statement.setReturnArrays(true)
+    yield* paged(async (after) => statement.all(after) as unknown[] as Cells[])
+    return
+  }
+  const client = new Client({ connectionString: address.url })
+  await client.connect()
+  const types = { getTypeParser: () => (cell: string) => cell }
+  const text = `SELECT ${columns} FROM ${address.schema}.event WHERE position > $1 ORDER BY position LIMIT ${pageRows}`
+  try {
+    yield* paged(
+      async (after) => (await client.query({ text, values: [after], rowMode: 'array', types })).rows,
+    )
+  } finally {
+    await client.end()
+  }
+}
+
+async function* paged(read: (after: number) => Promise<readonly Cells[]>): AsyncGenerator<readonly Cells[]> {
+  for (let after = 0; ; ) {
+    const page = await read(after)
+    if (page.length === 0) return
+    yield page
+    after = Number(page.at(-1)?.[0])
+  }
+}
+
+const noTags: readonly string[] = []
+
+function rowFrom([position, id, stream, type, tags, data]: Cells): Row {
+  return {
+    position: Number(position),
+    id: String(id),
+    category: String(stream).split('-', 1)[0] as string,
+    type: String(type),
+    tags: tags === '[]' ? noTags : (JSON.parse(String(tags)) as readonly string[]),
+    op: (JSON.parse(String(data)) as { readonly op: string }).op,
+  }
+}

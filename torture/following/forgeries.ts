@@ -1,0 +1,35 @@
+/** Accounts of subscribers, forged: each must be seen to be false. */
+import type { Control } from '../torture-test.ts'
+import type { ExpectedLog } from './expected-log.ts'
+import { digestOf } from './subscribers.ts'
+import { pageProblems, readers, type Told, type Witness } from './witness.ts'
+
+type Forge = (pages: readonly Told[], index: number, withoutOne: Told) => readonly Told[]
+
+const forgeries: { readonly [name: string]: Forge } = {
+  'a page is skipped': (pages, index) => pages.toSpliced(index, 1),
+  'a page is seen twice': (pages, index) => pages.toSpliced(index, 0, pages[index] as Told),
+  'two pages are swapped': (pages, index) =>
+    pages.toSpliced(index, 2, pages[index + 1] as Told, pages[index] as Told),
+  'a page lacks one event': (pages, index, withoutOne) => pages.with(index, withoutOne),
+}
+
+/** Forges what each subscriber told, in its middle; a forgery that gets through once counts as not seen at all. */
+export function forgedControls(witness: Witness, log: ExpectedLog): Control[] {
+  return Object.entries(forgeries).map(([name, forge]) => {
+    let [seen, trials] = [0, 0]
+    for (const reader of readers) {
+      const pages = witness.pages.get(reader.name) ?? []
+      const index = Math.floor(pages.length / 2)
+      const page = pages[index]
+      const events = log
+        .matching(reader.items)
+        .filter(({ position }) => page !== undefined && position > page.after && position <= page.to)
+      if (page === undefined || index + 1 >= pages.length || events.length === 0) continue
+      const forged = forge(pages, index, { ...page, digest: digestOf(events.slice(1)) })
+      trials++
+      if (pageProblems(reader, forged, log).length > pageProblems(reader, pages, log).length) seen++
+    }
+    return { sabotage: `forged: ${name}`, seen: seen === trials ? seen : 0, trials }
+  })
+}
