@@ -37,10 +37,14 @@ async function partition({ output, ...tools }: Tools, events: number): Promise<u
   if (!isPostgres(store))
     throw usage(`${store.name} has no partitions`, 'Only the log of a book on PostgreSQL has them.')
   const { isNew, partitions } = await store.partition(events)
-  if (output.form === 'json') return await output.object({ store: store.name, isNew, events, partitions })
+  if (output.form === 'json') {
+    await output.object({ store: store.name, isNew, events, partitions })
+    return undefined
+  }
   const name = visible(store.name)
   if (isNew) await output.line(`Divided the log of ${name}. Its partitions:`)
   else await output.line(`The log of ${name} is divided; new partitions hold ${events} events. It has:`)
   for (const { table, firstPosition, lastPosition } of partitions)
     await output.line(`${table}\tpositions ${firstPosition} to ${lastPosition}`)
+  return undefined
 }
