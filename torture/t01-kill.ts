@@ -64,9 +64,8 @@ async function killOneBook(
   wanted: number,
   { options, tally, failures }: { options: TortureOptions; tally: Tally; failures: Failures },
 ): Promise<void> {
-  const most = Math.min(killsPerBook, wanted - tally.kills)
   const book = new BookUnderKill(books, `book_${tally.books}`, seed)
-  while (book.kills < most && !options.signal.aborted) {
+  while (book.kills < killsPerBook && tally.kills < wanted && !options.signal.aborted) {
     const { kills, databaseKills } = book
     failures.add(`seed ${seed} kill ${kills}`, await book.round())
     tally.kills += book.kills - kills

@@ -102,6 +102,10 @@ export class BookUnderKill {
     const problems: string[] = []
     for (let left = random.integer(1, 2); left > 0; left--) {
       await Promise.all(writers.map((writer) => writer.spoke))
+      // The control is to have something to lose.
+      const now = Number(process.hrtime.bigint())
+      if (this.#sabotage !== undefined)
+        await Promise.all(writers.map((writer) => this.#hasProgress(writer, now)))
       await sleep(random.next() * 80)
       const victim = await killDatabase(server, random)
       this.kills++
