@@ -118,14 +118,13 @@ export class PostgresLog extends PostgresReader implements EventLog {
       try {
         await this.#attempt(requests, inline, attempt)
       } catch (error) {
-        if (attempt.isDoubtful) {
-          if (!(await this.#isThere(attempt.plan?.rows ?? [], error, deadlineMs))) attempt.plan = undefined
-        } else {
+        const { plan, isDoubtful } = attempt
+        if (!isDoubtful || !(await this.#isThere(plan?.rows ?? [], error, deadlineMs))) {
           const isHarmless =
             isConnectionLoss(error) ||
             isWorthRepeating(error) ||
             isOvertaken(error) ||
-            (await this.#parts.partitions.madeFor(error, attempt.plan?.head.position))
+            (await this.#parts.partitions.madeFor(error, plan?.head.position))
           attempt.plan = undefined
           if (!isHarmless || performance.now() >= deadlineMs) throw error
         }
@@ -173,7 +172,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       }
       if (flush !== 'never') transaction.requireNoWarning()
     } catch (error) {
-      attempt.isDoubtful = transaction.isEnded || (transaction.isEnding && isConnectionLoss(error))
+      attempt.isDoubtful = transaction.isEnded || transaction.isInDoubt
       await transaction.abandon(error)
       throw error
     }

@@ -12,6 +12,7 @@ export class Transaction implements Runner {
   readonly #session: Session
   readonly #client: PostgresConnection
   #isEnding = false
+  #isInDoubt = false
   #isEnded = false
   #isWarned = false
   readonly #onNotice = ({ severity }: { readonly severity?: string | undefined }): void => {
@@ -24,9 +25,12 @@ export class Transaction implements Runner {
     client.on('notice', this.#onNotice)
   }
 
-  /** True once its end was sent: when the connection is lost after that, only the log can tell what became of it. */
-  get isEnding(): boolean {
-    return this.#isEnding
+  /**
+   * True when its end was sent and answered by no more than an error, be it in the server's own words: one that stops
+   * while it commits may have done so. Only the log can tell what became of it.
+   */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt
   }
 
   /** True once the server said that it is committed, or rolled back as asked. */
@@ -76,7 +80,7 @@ export class Transaction implements Runner {
 
   /** Gives the transaction up after an error, so that the connection can be used again or is gone. */
   async abandon(error: unknown): Promise<void> {
-    if (isConnectionLoss(error)) {
+    if (isConnectionLoss(error) || this.#isInDoubt) {
       this.#session.drop(this.#client)
       return
     }
@@ -98,6 +102,7 @@ export class Transaction implements Runner {
       const timeout = replyTimeoutMs === undefined ? {} : { query_timeout: replyTimeoutMs }
       return (await this.#client.query({ text, rowMode: 'array', types, ...timeout })).command
     } catch (error) {
+      this.#isInDoubt = true
       throw isServerError(error) ? error : new ConnectionLost(error)
     }
   }
