@@ -88,3 +88,8 @@ test('unknown columns, operators, directions and values of another type are refu
     assert.throws(() => documentQuery(shape, { limit }), { code: 'ILLEGAL_ARGUMENT' })
   }
 })
+
+test('text is compared as every store can hold it: without lone surrogates, and without NUL', () => {
+  const { where } = documentQuery(shape, { where: { owner: { in: ['a\u0000b', '\ud800', '🦉'] } } })
+  assert.deepEqual(where[0]?.value, ['a\ufffdb', '\ufffd', '🦉'])
+})

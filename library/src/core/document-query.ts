@@ -88,13 +88,21 @@ function condition(shape: ReadModelShape, column: string, operator: string, valu
       )
     }
   }
-  return { column, operator: known, value: wellFormed(value) as ColumnCondition['value'] }
+  return { column, operator: known, value: comparable(value) as ColumnCondition['value'] }
 }
 
-/** Columns hold well-formed text, so they are compared with well-formed text. */
-function wellFormed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(wellFormed)
-  return typeof value === 'string' ? value.toWellFormed() : value
+/**
+ * Text as columns hold it: the same on every store. Lone surrogates are no UTF-8, and PostgreSQL takes no NUL, so both
+ * become U+FFFD. The document itself keeps them.
+ */
+export function columnText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd')
+}
+
+/** A value to be compared with a column. */
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable)
+  return typeof value === 'string' ? columnText(value) : value
 }
 
 function declared(shape: ReadModelShape, column: string): void {

@@ -1,3 +1,4 @@
+import { columnText } from './document-query.ts'
 import { DaybookError, messageOf } from './errors.ts'
 import {
   type DataOutput,
@@ -163,8 +164,7 @@ export function columnValues(
 ): ColumnValue[] {
   return Object.entries(definition.shape.columns).map(([column, type]) => {
     const value = (document as { readonly [field: string]: unknown })[column] ?? null
-    // Stores bind text as UTF-8, which has no lone surrogates; the document itself keeps them.
-    if (typeof value === 'string' && type === 'text') return value.toWellFormed()
+    if (typeof value === 'string' && type === 'text') return columnText(value)
     if (value === null || isOfType(type, value)) return value as ColumnValue
     throw new DaybookError(
       'PROJECTION_FAILED',
