@@ -1,7 +1,7 @@
 /** Appends when it is told to, and stops in the middle: when it holds the log's lock and has written nothing yet. */
 import { hash } from 'node:crypto'
 import { createInterface } from 'node:readline'
-import { openBook } from 'daybook'
+import { isDaybookError, openBook } from 'daybook'
 import { configOf, say } from '../child.ts'
 import { type BookAddress, storeAt } from '../stores/address.ts'
 
@@ -35,7 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     })
     say({ acknowledged: op, position: events[0]?.position })
   } catch (error) {
-    say({ failed: op, problem: String(error) })
+    say({ failed: op, code: isDaybookError(error) ? error.code : undefined, problem: String(error) })
   }
 }
 await book.close()

@@ -60,24 +60,26 @@ export async function stopWriter(watched: WatchedBook, random: Random): Promise<
     await sleep(random.next() * 200)
     writer.child.send({ op: 'stalled' })
     await writer.hear(({ holding }) => holding !== undefined)
-    const stoppedMs = performance.now()
+    const freeMs = performance.now() + writerTimeoutMs
+    // What was committed before the stop may be acknowledged after it.
+    await sleep(100)
+    const progressing = watched.progress(mostMs).then(() => performance.now())
     const names = (text: string): boolean =>
       (address.store === 'sqlite' ? /lock/ : /"stopped-till"/).test(text)
     const namedMs = await watched.namedBy(names, mostMs)
-    let freeMs = stoppedMs + writerTimeoutMs
-    if (address.store === 'sqlite') {
-      // Nothing but its own going on frees a file's lock.
-      writer.signal('SIGCONT')
-      freeMs = performance.now()
-    }
-    await watched.progress(mostMs)
-    const progressMs = performance.now() - freeMs
+    // Nothing but its own going on frees a file's lock; the server ends a transaction that nobody goes on with.
+    const fromMs = address.store === 'sqlite' ? performance.now() : freeMs
+    if (address.store === 'sqlite') writer.signal('SIGCONT')
+    const progressMs = Math.max(0, (await progressing) - fromMs)
     writer.signal('SIGCONT')
     const answer = await writer.hear(({ acknowledged, failed }) => (acknowledged ?? failed) !== undefined)
-    if (answer?.acknowledged === undefined) problems.push(`the writer ended with ${JSON.stringify(answer)}`)
     const { rows } = await readFoundLogAt(address)
     const times = rows.filter(({ stream }) => stream === 'account-stalled').length
-    if (times !== 1) problems.push(`the stopped writer's event stands ${times} times`)
+    // Woken later than it would have waited itself, it may give up, and then must have written nothing.
+    const isGivenUp = answer?.code === 'STORE_UNREACHABLE'
+    if (answer?.acknowledged === undefined && !isGivenUp)
+      problems.push(`the writer ended with ${JSON.stringify(answer)}`)
+    if (times !== (isGivenUp ? 0 : 1)) problems.push(`the stopped writer's event stands ${times} times`)
     return { namedMs, progressMs, problems }
   } finally {
     await writer.end()

@@ -51,11 +51,15 @@ export class WatchedBook {
     return this.#observer.head()
   }
 
-  /** Time in ms until the observer's report has a problem of which `isIt` says yes; infinity after `mostMs`. */
+  /**
+   * Time in ms until callers who wait are told by whom they are held up, and where there is a server to ask, until the
+   * observer's report says it too; infinity after `mostMs`.
+   */
   async namedBy(isIt: (problem: string) => boolean, mostMs: number): Promise<number> {
+    let isReported = this.address.store === 'sqlite'
     return this.#until(mostMs, async () => {
-      const { problems } = await this.#observer.inspect()
-      return problems.some(({ message }) => isIt(message)) || this.complaints.some(isIt)
+      isReported ||= (await this.#observer.inspect()).problems.some(({ message }) => isIt(message))
+      return isReported && this.complaints.some(isIt)
     })
   }
 
