@@ -13,9 +13,6 @@ const servers: readonly (readonly [string, TestServer])[] = [
   ...(debian === undefined ? [] : [['PostgreSQL 15', await testServer({ binaries: debian })] as const]),
 ]
 
-for (const [version, server] of servers) {
-  describe(`the roles of a book on ${version}`, () => testRoles(server))
-}
 after(() => Promise.all(servers.map(([, server]) => server.dispose())))
 
 /** What only whoever owns the schema may try, and is stopped by triggers. */
@@ -67,144 +64,146 @@ const trespasses = [
   'SET ROLE S_owner',
 ]
 
-function testRoles(server: TestServer): void {
-  let url: string
-  let schema: string
-  let writing: Book
+for (const [version, server] of servers) {
+  describe(`the roles of a book on ${version}`, () => {
+    let url: string
+    let schema: string
+    let writing: Book
 
-  /** The address of a new login, a member of roles of the book. */
-  async function login(name: string, ...roles: readonly string[]): Promise<string> {
-    const user = `${schema}_login_${name}`
-    const memberships =
-      roles.length === 0 ? '' : `IN ROLE ${roles.map((role) => `${schema}_${role}`).join(', ')}`
-    await server.run(`CREATE ROLE ${user} LOGIN PASSWORD 'secret' ${memberships}`)
-    return urlOf(url, { user, password: 'secret' })
-  }
-
-  /** Each statement must be refused, with one of the states of SQL. */
-  async function refuses(
-    address: string,
-    texts: readonly string[],
-    states: readonly string[],
-  ): Promise<void> {
-    const allowed: string[] = []
-    for (const text of texts) {
-      const state = await rowsOf(address, text.replaceAll(/\bS(?=[._ ]|$)/g, schema)).then(
-        () => 'done',
-        (error: { readonly code?: string }) => String(error.code),
-      )
-      if (!states.includes(state)) allowed.push(`${text}: ${state}`)
+    /** The address of a new login, a member of roles of the book. */
+    async function login(name: string, ...roles: readonly string[]): Promise<string> {
+      const user = `${schema}_login_${name}`
+      const memberships =
+        roles.length === 0 ? '' : `IN ROLE ${roles.map((role) => `${schema}_${role}`).join(', ')}`
+      await server.run(`CREATE ROLE ${user} LOGIN PASSWORD 'secret' ${memberships}`)
+      return urlOf(url, { user, password: 'secret' })
     }
-    assert.deepEqual(allowed, [])
-  }
 
-  before(async () => {
-    const database = await server.createDatabase()
-    url = server.url(database)
-    // Roles belong to the whole server, so their names must be this test's own.
-    schema = database
-    await migratePostgres(url, { schema, roles: true })
-    writing = await openBank(await login('writer', 'writer'), { schema, migrate: false })
-    await writing.execute(account.deposit('1', { cents: 5 }), { idempotencyKey: 'k' })
-  })
-  after(() => writing.close())
+    /** Each statement must be refused, with one of the states of SQL. */
+    async function refuses(
+      address: string,
+      texts: readonly string[],
+      states: readonly string[],
+    ): Promise<void> {
+      const allowed: string[] = []
+      for (const text of texts) {
+        const state = await rowsOf(address, text.replaceAll(/\bS(?=[._ ]|$)/g, schema)).then(
+          () => 'done',
+          (error: { readonly code?: string }) => String(error.code),
+        )
+        if (!states.includes(state)) allowed.push(`${text}: ${state}`)
+      }
+      assert.deepEqual(allowed, [])
+    }
 
-  it('let a writer append, and keep read models and snapshots, together with other writers', async () => {
-    const done = await writing.execute(account.deposit('1', { cents: 1 }))
-    assert.deepEqual(await writing.read(balances).get('1', { notBefore: done.position }), { cents: 6 })
-    await using other = await openBank(await login('other', 'writer'), { schema, migrate: false })
-    const theirs = await other.execute(account.deposit('1', { cents: 4 }))
-    assert.deepEqual(await other.read(balances).get('1', { notBefore: theirs.position }), { cents: 10 })
-    await other.rebuild(balances)
-    assert.deepEqual(await other.read(balances).get('1', { notBefore: theirs.position }), { cents: 10 })
-    await other.clearSnapshots()
-  })
+    before(async () => {
+      const database = await server.createDatabase()
+      url = server.url(database)
+      // Roles belong to the whole server, so their names must be this test's own.
+      schema = database
+      await migratePostgres(url, { schema, roles: true })
+      writing = await openBank(await login('writer', 'writer'), { schema, migrate: false })
+      await writing.execute(account.deposit('1', { cents: 5 }), { idempotencyKey: 'k' })
+    })
+    after(() => writing.close())
 
-  it('let a writer change nothing that is recorded, nor what protects it', async () => {
-    const writer = await login('intruder', 'writer')
-    await refuses(writer, trespasses, ['42501'])
-    const before = await rowsOf(url, `SELECT * FROM ${schema}.event ORDER BY position`)
-    // What a writer may insert is still checked by the database.
-    await refuses(
-      writer,
-      [
-        'INSERT INTO S.event SELECT 99, stream, 99, type, schema_version, gen_random_uuid(), data, metadata, tags, recorded_at_ms, leaf_hash, chain_hash FROM S.event LIMIT 1',
-        'INSERT INTO S.event SELECT 99, stream, 1, type, schema_version, id, data, metadata, tags, recorded_at_ms, leaf_hash, chain_hash FROM S.event LIMIT 1',
-      ],
-      ['23514', '23505'],
-    )
-    assert.deepEqual(await rowsOf(url, `SELECT * FROM ${schema}.event ORDER BY position`), before)
-    assert.ok((await writing.verify()).events > 0)
-  })
+    it('let a writer append, and keep read models and snapshots, together with other writers', async () => {
+      const done = await writing.execute(account.deposit('1', { cents: 1 }))
+      assert.deepEqual(await writing.read(balances).get('1', { notBefore: done.position }), { cents: 6 })
+      await using other = await openBank(await login('other', 'writer'), { schema, migrate: false })
+      const theirs = await other.execute(account.deposit('1', { cents: 4 }))
+      assert.deepEqual(await other.read(balances).get('1', { notBefore: theirs.position }), { cents: 10 })
+      await other.rebuild(balances)
+      assert.deepEqual(await other.read(balances).get('1', { notBefore: theirs.position }), { cents: 10 })
+      await other.clearSnapshots()
+    })
 
-  it('let nobody call the functions of the triggers', async () => {
-    for (const role of ['writer', 'reader']) {
-      const address = await login(`caller_${role}`, role)
-      await refuses(address, ['SELECT S.event_recorded()', 'SELECT S.refuse_change()'], ['42501', '0A000'])
+    it('let a writer change nothing that is recorded, nor what protects it', async () => {
+      const writer = await login('intruder', 'writer')
+      await refuses(writer, trespasses, ['42501'])
+      const before = await rowsOf(url, `SELECT * FROM ${schema}.event ORDER BY position`)
+      // What a writer may insert is still checked by the database.
+      await refuses(
+        writer,
+        [
+          'INSERT INTO S.event SELECT 99, stream, 99, type, schema_version, gen_random_uuid(), data, metadata, tags, recorded_at_ms, leaf_hash, chain_hash FROM S.event LIMIT 1',
+          'INSERT INTO S.event SELECT 99, stream, 1, type, schema_version, id, data, metadata, tags, recorded_at_ms, leaf_hash, chain_hash FROM S.event LIMIT 1',
+        ],
+        ['23514', '23505'],
+      )
+      assert.deepEqual(await rowsOf(url, `SELECT * FROM ${schema}.event ORDER BY position`), before)
+      assert.ok((await writing.verify()).events > 0)
+    })
+
+    it('let nobody call the functions of the triggers', async () => {
+      for (const role of ['writer', 'reader']) {
+        const address = await login(`caller_${role}`, role)
+        await refuses(address, ['SELECT S.event_recorded()', 'SELECT S.refuse_change()'], ['42501', '0A000'])
+        await refuses(
+          address,
+          [
+            'CREATE TEMP TABLE mine (a int); CREATE TRIGGER t BEFORE INSERT ON mine EXECUTE FUNCTION S.event_recorded()',
+          ],
+          ['42501'],
+        )
+      }
+    })
+
+    it('let a reader read everything and write nothing', async () => {
+      const address = await login('reader', 'reader')
+      const { events: count } = await writing.verify()
+      await writing.read(balances).get('1', { notBefore: count })
+      await using reading = await openBank(address, { schema, readOnly: true })
+      assert.deepEqual(await reading.verify(), { events: count })
+      assert.deepEqual(await reading.read(balances).get('1'), { cents: 10 })
+      assert.equal((await reading.load(account, '1')).state.cents, 10)
+      await assert.rejects(reading.execute(account.deposit('1', { cents: 1 })), { code: 'STORE_READ_ONLY' })
       await refuses(
         address,
         [
-          'CREATE TEMP TABLE mine (a int); CREATE TRIGGER t BEFORE INSERT ON mine EXECUTE FUNCTION S.event_recorded()',
+          ...trespasses,
+          'INSERT INTO S.event SELECT * FROM S.event',
+          "INSERT INTO S.idempotency_key VALUES ('other', '', 1, 1)",
+          'DELETE FROM S.checkpoint',
+          'DELETE FROM S.snapshot',
+          'CREATE TABLE S_read.mine (id int)',
+          'DELETE FROM S_read.balances_v1',
+          'DROP TABLE S_read.balances_v1',
         ],
         ['42501'],
       )
-    }
-  })
-
-  it('let a reader read everything and write nothing', async () => {
-    const address = await login('reader', 'reader')
-    const { events: count } = await writing.verify()
-    await writing.read(balances).get('1', { notBefore: count })
-    await using reading = await openBank(address, { schema, readOnly: true })
-    assert.deepEqual(await reading.verify(), { events: count })
-    assert.deepEqual(await reading.read(balances).get('1'), { cents: 10 })
-    assert.equal((await reading.load(account, '1')).state.cents, 10)
-    await assert.rejects(reading.execute(account.deposit('1', { cents: 1 })), { code: 'STORE_READ_ONLY' })
-    await refuses(
-      address,
-      [
-        ...trespasses,
-        'INSERT INTO S.event SELECT * FROM S.event',
-        "INSERT INTO S.idempotency_key VALUES ('other', '', 1, 1)",
-        'DELETE FROM S.checkpoint',
-        'DELETE FROM S.snapshot',
-        'CREATE TABLE S_read.mine (id int)',
-        'DELETE FROM S_read.balances_v1',
-        'DROP TABLE S_read.balances_v1',
-      ],
-      ['42501'],
-    )
-  })
-
-  it('protect the log from its owner and from a superuser who errs', async () => {
-    await refuses(url, changes, ['23001'])
-    await refuses(await login('owner', 'owner'), changes, ['23001'])
-  })
-
-  it('are made by whoever may create roles, superuser or not, and left out by whoever may not', async () => {
-    const own = `${schema}_own`
-    const creator = await login('creator')
-    const plain = await login('plain')
-    await server.run(`ALTER ROLE ${schema}_login_creator CREATEROLE`)
-    for (const user of ['creator', 'plain']) {
-      await server.run(`GRANT CREATE ON DATABASE ${schema} TO ${schema}_login_${user}`)
-    }
-    await migratePostgres(creator, { schema: own, roles: true })
-    await server.run(`CREATE ROLE ${own}_login LOGIN PASSWORD 'secret' IN ROLE ${own}_writer`)
-    const member = urlOf(url, { user: `${own}_login`, password: 'secret' })
-    for (const address of [creator, member, creator]) {
-      await using book = await openBank(address, { schema: own, migrate: false })
-      const done = await book.execute(account.deposit('1', { cents: 1 }))
-      const balance = await book.read(balances).get('1', { notBefore: done.position })
-      assert.deepEqual(balance, { cents: done.position })
-    }
-    await assert.rejects(migratePostgres(plain, { schema: `${schema}_p`, roles: true }), {
-      code: 'STORE_ACCESS_DENIED',
     })
-    await using book = await openBook({
-      store: postgres(plain, { schema: `${schema}_p`, migrate: true, timeoutMs }),
-      deciders: [account],
+
+    it('protect the log from its owner and from a superuser who errs', async () => {
+      await refuses(url, changes, ['23001'])
+      await refuses(await login('owner', 'owner'), changes, ['23001'])
     })
-    assert.equal((await book.execute(account.deposit('1', { cents: 1 }))).position, 1)
+
+    it('are made by whoever may create roles, superuser or not, and left out by whoever may not', async () => {
+      const own = `${schema}_own`
+      const creator = await login('creator')
+      const plain = await login('plain')
+      await server.run(`ALTER ROLE ${schema}_login_creator CREATEROLE`)
+      for (const user of ['creator', 'plain']) {
+        await server.run(`GRANT CREATE ON DATABASE ${schema} TO ${schema}_login_${user}`)
+      }
+      await migratePostgres(creator, { schema: own, roles: true })
+      await server.run(`CREATE ROLE ${own}_login LOGIN PASSWORD 'secret' IN ROLE ${own}_writer`)
+      const member = urlOf(url, { user: `${own}_login`, password: 'secret' })
+      for (const address of [creator, member, creator]) {
+        await using book = await openBank(address, { schema: own, migrate: false })
+        const done = await book.execute(account.deposit('1', { cents: 1 }))
+        const balance = await book.read(balances).get('1', { notBefore: done.position })
+        assert.deepEqual(balance, { cents: done.position })
+      }
+      await assert.rejects(migratePostgres(plain, { schema: `${schema}_p`, roles: true }), {
+        code: 'STORE_ACCESS_DENIED',
+      })
+      await using book = await openBook({
+        store: postgres(plain, { schema: `${schema}_p`, migrate: true, timeoutMs }),
+        deciders: [account],
+      })
+      assert.equal((await book.execute(account.deposit('1', { cents: 1 }))).position, 1)
+    })
   })
 }
