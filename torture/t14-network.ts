@@ -19,8 +19,12 @@ export const network: TortureTest = {
 
 /** The time-out that the store is opened with. */
 const timeoutMs = 1_000
-/** A call may wait for the batch before its own, and each of both for three answers that never come. */
-const mostMs = 6 * (timeoutMs + 1_000)
+/**
+ * How long to wait for an answer that never comes: the store itself waits a second longer than the server would. A
+ * command reads its key, loads its stream, waits for the batch before its own, and appends: each may wait in vain, and
+ * once more on a new connection.
+ */
+const mostMs = 8 * (timeoutMs + 1_000)
 const lanes = 6
 /** A time-out that came to nothing keeps no process running. */
 const unwaited = { ref: false }
@@ -84,6 +88,8 @@ class Tally {
 interface Behind {
   readonly network: Network
   readonly book: Book
+  /** The same book, opened around the network. */
+  readonly beside: Book
   readonly found: () => Promise<FoundLog>
 }
 
@@ -99,24 +105,34 @@ async function behindNetwork<Result>(
   const behind = await Network.before(server)
   const url = new URL(address.url)
   url.port = String(behind.port)
-  const book = await openBook({
-    store: postgres(url.href, { schema: address.schema, migrate: true, timeoutMs }),
-    deciders: [account],
-    projections: [balances, totals],
-  })
+  const open = (to: string): Promise<Book> =>
+    openBook({
+      store: postgres(to, { schema: address.schema, migrate: true, timeoutMs }),
+      deciders: [account],
+      projections: [balances, totals],
+    })
+  const book = await open(url.href)
+  const beside = await open(address.url)
   try {
-    return await work({ network: behind, book, found: () => readFoundLogAt(address) })
+    return await work({ network: behind, book, beside, found: () => readFoundLogAt(address) })
   } finally {
     await Promise.race([book.close(), sleep(mostMs, undefined, unwaited)])
+    await beside.close()
     await behind.close()
   }
 }
 
 /** Strikes a book's network again and again, and returns what was then wrong. */
 function suffer(books: Books, seed: string, trials: number, tally: Tally): Promise<string[]> {
-  return behindNetwork(books, seed, async ({ network, book, found }) => {
+  return behindNetwork(books, seed, async ({ network, book, beside, found }) => {
     const random = new Random(seed)
-    const callers = new Callers(book, { seed, callers: random.pick([1, 4, 8]), mostMs, isBlind: false })
+    const callers = new Callers(book, {
+      seed,
+      callers: random.pick([1, 4, 8]),
+      beside,
+      mostMs,
+      isBlind: false,
+    })
     const problems: string[] = []
     for (let trial = 0; trial < trials; trial++) {
       const told = await strike(network, random)
@@ -180,8 +196,8 @@ function repeatBlindly(
   seed: string,
   trials: number,
 ): Promise<{ seen: number; trials: number }> {
-  return behindNetwork(books, seed, async ({ network, book, found }) => {
-    const callers = new Callers(book, { seed, callers: 4, mostMs, isBlind: true })
+  return behindNetwork(books, seed, async ({ network, book, beside, found }) => {
+    const callers = new Callers(book, { seed, callers: 4, beside, mostMs, isBlind: true })
     for (let trial = 0; trial < trials; trial++) {
       await network.strike('swallow-both', 'committed')
       await sleep(timeoutMs * 3)

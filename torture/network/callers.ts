@@ -20,6 +20,8 @@ export interface CallersOptions {
   /** Begins the name of every operation, and decides what they are. */
   readonly seed: string
   readonly callers: number
+  /** The same book, opened by somebody whose network is good, for one more caller. */
+  readonly beside: Book
   /** No call may take longer, in ms, however bad the network is. */
   readonly mostMs: number
   /** The control: repeats what failed, without a key. */
@@ -48,7 +50,8 @@ export class Callers {
     this.#book = book
     this.#options = options
     this.#random = new Random(options.seed)
-    this.#calling = Promise.all(Array.from({ length: options.callers }, () => this.#call()))
+    const books = [options.beside, ...Array.from({ length: options.callers }, () => book)]
+    this.#calling = Promise.all(books.map((one) => this.#call(one)))
     this.#following = this.#follow()
   }
 
@@ -59,7 +62,7 @@ export class Callers {
   /** Appends once more, under a key; resolves with the time in ms until it is acknowledged. */
   async probe(): Promise<number> {
     const startMs = performance.now()
-    await this.#perform(true)
+    await this.#perform(this.#book, true)
     return performance.now() - startMs
   }
 
@@ -89,12 +92,16 @@ export class Callers {
     ]
   }
 
-  async #call(): Promise<void> {
-    while (!this.#stop.signal.aborted) await this.#perform(this.#random.chance(0.7))
+  async #call(book: Book): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#perform(book, this.#random.chance(0.7))
+      // The neighbour is not to fill the log while everybody else waits.
+      if (book !== this.#book) await sleep(10)
+    }
   }
 
   /** One operation: with a key until it is acknowledged, without one once. */
-  async #perform(hasKey: boolean): Promise<void> {
+  async #perform(book: Book, hasKey: boolean): Promise<void> {
     const { isBlind, seed, mostMs } = this.#options
     const id = `${seed}.${this.#next++}`
     const operation = { ...operationOf(id), hasKey: hasKey && !isBlind }
@@ -102,7 +109,7 @@ export class Callers {
     const startMs = performance.now()
     while (performance.now() - startMs < mostMs * 4) {
       try {
-        const answer = await this.#timed(id, perform(this.#book, operation))
+        const answer = await this.#timed(id, perform(book, operation))
         if (answer !== undefined) this.#ledger.acknowledge(id, answer)
         return
       } catch (error) {
