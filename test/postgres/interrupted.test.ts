@@ -1,5 +1,7 @@
 /** Statements cancelled, connections ended and servers restarted under load: each append has one effect and one answer. */
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { type PostgresServer, startServer } from '@daybook/postgres-server'
 import { isDaybookError } from '../../library/src/core/errors.ts'
@@ -198,4 +200,41 @@ describe('limits that an operator sets', () => {
     const done = await single.execute(account.deposit('1', { cents: 4 }))
     assert.deepEqual([done.version, done.state], [2, { cents: 5 }])
   })
+
+  for (const setting of ['synchronous_commit', 'fsync', 'full_page_writes']) {
+    it(`${setting} = off is refused for the whole server, unless that is asked for by name`, async () => {
+      await configure(`ALTER SYSTEM SET ${setting} = off`)
+      await assert.rejects(openBank(server.url(), { schema }), {
+        code: 'STORE_UNSAFE',
+        message: new RegExp(`with ${setting} = off an acknowledged append can be lost`),
+      })
+      await using unsafe = await openBank(server.url(), { schema, unsafeDurability: true })
+      assert.equal((await unsafe.execute(account.deposit('1', { cents: 1 }))).position, 1)
+      await configure(`ALTER SYSTEM RESET ${setting}`)
+    })
+  }
+
+  it('a user without an entry in pg_hba.conf is not let in, and told so', async () => {
+    const path = join(server.dataFolder, 'pg_hba.conf')
+    const entries = readFileSync(path, 'utf8')
+    const address = await login('unlisted', 'RESET ALL')
+    writeFileSync(path, `host all ${schema}_unlisted all reject\n${entries}`)
+    await configure('SELECT 1')
+    const refused = { code: 'STORE_ACCESS_DENIED', message: /the server does not accept the user/ }
+    await assert.rejects(openBank(address, { schema, migrate: false }), refused)
+    writeFileSync(path, entries)
+    await configure('SELECT 1')
+    await (await openBank(address, { schema, migrate: false })).close()
+  })
 })
+
+/** Runs a statement that changes the configuration, and resolves when the server goes by it. */
+async function configure(text: string): Promise<void> {
+  await rowsOf(server.url(), text)
+  const loaded = 'SELECT pg_conf_load_time()::text'
+  const [before] = await rowsOf(server.url(), loaded)
+  await rowsOf(server.url(), 'SELECT pg_reload_conf()')
+  while (String((await rowsOf(server.url(), loaded))[0]) === String(before)) {
+    // Each look is a connection of its own, made by the server as it is configured then.
+  }
+}
