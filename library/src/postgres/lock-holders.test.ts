@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { after, afterEach, beforeEach, describe, it } from 'node:test'
 import { testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
-import { type Book, isDaybookError, openBook } from '../index.ts'
+import { nodeHost } from '../host/node-host.ts'
+import { type Book, DaybookError, isDaybookError, openBook } from '../index.ts'
 import { postgres } from './index.ts'
-import { type LockHolder, lockHolders } from './lock-holders.ts'
+import { type LockHolder, lockHolders, namingHolder } from './lock-holders.ts'
 
 const server = await testServer({ settings: { max_prepared_transactions: '2' } })
 after(() => server.dispose())
@@ -88,5 +89,14 @@ describe("the log's lock", () => {
     assert.deepEqual([holder?.pid, holder?.preparedName], [undefined, 'half a transfer'])
     await other.query(`ROLLBACK PREPARED 'half a transfer'`)
     assert.deepEqual(await holders(), [])
+  })
+})
+
+describe('who waited in vain', () => {
+  it('does not wait again for a server that does not say who holds the lock', async () => {
+    const busy = new DaybookError('STORE_BUSY', 'another transaction holds the lock')
+    const silent = { run: () => new Promise<never>(() => undefined) }
+    const host = nodeHost({ sleep: async () => undefined })
+    assert.equal(await namingHolder(busy, { runner: silent, schema: 'daybook', host }), busy)
   })
 })

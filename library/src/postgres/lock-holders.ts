@@ -1,4 +1,5 @@
 import { DaybookError } from '../core/errors.ts'
+import type { Host } from '../core/ports/host.ts'
 import type { Row, Runner } from './connection.ts'
 import { readLockHolders } from './lock-statements.ts'
 
@@ -51,18 +52,25 @@ export function holderText(holder: LockHolder): string {
   return [known.length === 0 ? who : `${who} (${known.join(', ')})`, ...doing].join(', ')
 }
 
+/** How long to wait for the server to say who holds the lock, in ms: the caller has waited long enough. */
+const mostNamingMs = 1_000
+
 /**
  * The error of an append that waited for the lock in vain, with the name of whoever holds it now that it was given up.
- * Other errors come back as they are, and so does this one where the server does not tell.
+ * Other errors come back as they are, and so does this one where the server does not tell, or not soon.
  */
 export async function namingHolder(
   error: unknown,
-  runner: Runner | undefined,
-  schema: string,
+  { runner, schema, host }: { readonly runner: Runner; readonly schema: string; readonly host: Host },
 ): Promise<unknown> {
-  const isBusy = error instanceof DaybookError && error.code === 'STORE_BUSY'
-  if (!isBusy || runner === undefined) return error
-  const [holder] = await lockHolders(runner, schema).catch(() => [])
+  if (!(error instanceof DaybookError) || error.code !== 'STORE_BUSY') return error
+  const told = new AbortController()
+  const nobody = host.sleep(mostNamingMs, told.signal).then(
+    () => [],
+    () => [],
+  )
+  const [holder] = await Promise.race([lockHolders(runner, schema).catch(() => []), nobody])
+  told.abort()
   if (holder === undefined) return error
   const message = `${error.message}: ${holderText(holder)}`
   return new DaybookError('STORE_BUSY', message, { ...error.facts, holder }, error.cause)

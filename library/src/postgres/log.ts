@@ -75,8 +75,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
         if (plan.rows.length > 0) this.#parts.notifier.notify()
         return plan.outcomes
       } catch (error) {
-        const { name, schema, readers } = this.#parts
-        throw await namingHolder(translated(error, name), readers[0], schema)
+        const { name, schema, host, readers } = this.#parts
+        throw await namingHolder(translated(error, name), { runner: readers[0] as Session, schema, host })
       }
     })
   }
