@@ -10,7 +10,7 @@ import {
   type PostgresDriver,
   type PostgresSettings,
 } from '../../library/src/postgres/index.ts'
-import { account, balances, onClient, openBank, rowsOf } from './bank.ts'
+import { account, balances, events, onClient, openBank, rowsOf } from './bank.ts'
 
 let primary: PostgresServer
 let replica: PostgresServer
@@ -76,6 +76,35 @@ describe('a replica', () => {
     await assert.rejects(reading.execute(account.deposit('1', { cents: 1 })), { code: 'STORE_READ_ONLY' })
   })
 
+  it('that is synchronous has each append before it is answered, also when the wait for it is cancelled', async () => {
+    await rowsOf(primary.url(), "ALTER SYSTEM SET synchronous_standby_names = 'replica'")
+    await rowsOf(primary.url(), 'SELECT pg_reload_conf()')
+    await until("SELECT sync_state = 'sync' FROM pg_stat_replication")
+    await using patient = await openBank(primary.url(), { schema: 'waiting', timeoutMs: 20_000 })
+    await using hasty = await openBank(primary.url(), { schema: 'waiting', timeoutMs: 300 })
+    await patient.execute(account.deposit('1', { cents: 1 }))
+    await replica.stop()
+    const append = (book: Book) =>
+      book.append('account-1', events.Deposited({ cents: 2 }), { idempotencyKey: 'k' })
+    await assert.rejects(append(hasty), { code: 'APPEND_IN_DOUBT' })
+    let isAnswered = false
+    const waiting = append(patient).finally(() => {
+      isAnswered = true
+    })
+    const isWaiting =
+      "FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'daybook %'"
+    for (let round = 0; round < 3; round++) {
+      await until(`SELECT count(*) > 0 ${isWaiting}`)
+      await rowsOf(primary.url(), `SELECT pg_cancel_backend(pid) ${isWaiting}`)
+    }
+    assert.equal(isAnswered, false)
+    await replica.start()
+    const done = await waiting
+    assert.deepEqual([done.isRepeat, done.position], [true, 2])
+    await rowsOf(primary.url(), 'ALTER SYSTEM RESET synchronous_standby_names')
+    await rowsOf(primary.url(), 'SELECT pg_reload_conf()')
+  })
+
   it('takes over: appends are refused until it is promoted, and go on in the same process after', async () => {
     const { driver, pointTo } = namedServer()
     await using book = await openBank(primary.url(), { driver })
@@ -97,6 +126,12 @@ describe('a replica', () => {
     assert.deepEqual(await book.verify(), { events: 4 })
   })
 })
+
+/** Resolves when the primary says yes. */
+async function until(text: string): Promise<void> {
+  while ((await rowsOf(primary.url(), text))[0]?.[0] !== true)
+    await new Promise((next) => setTimeout(next, 10))
+}
 
 /** Resolves when the replica has replayed up to a place in the write-ahead log. */
 async function caughtUp(lsn: string): Promise<void> {

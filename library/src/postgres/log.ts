@@ -141,7 +141,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
 
   /**
    * Two round trips: lock and facts; rows, commit and flush. The lock is free as soon as the commit is done, before the
-   * flush; both run on one connection, so that a crash between them cannot go unnoticed.
+   * flush, which looks whether the rows are still there: a crash between the two cannot go unnoticed.
    */
   async #attempt(
     requests: readonly AppendRequest[],
