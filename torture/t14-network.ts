@@ -62,14 +62,15 @@ class Tally {
   trials = 0
   events = 0
   acknowledged = 0
-  slowestMs = 0
+  readonly slowestMs = { append: 0, command: 0 }
   slowestRecoveryMs = 0
   readonly told = new Map<string, number>()
 
   add(callers: Callers, found: FoundLog): void {
     this.events += found.rows.length
     this.acknowledged += callers.acknowledged
-    this.slowestMs = Math.max(this.slowestMs, callers.slowestMs)
+    for (const kind of ['append', 'command'] as const)
+      this.slowestMs[kind] = Math.max(this.slowestMs[kind], callers.slowestMs[kind])
     for (const [code, times] of callers.told) this.told.set(code, (this.told.get(code) ?? 0) + times)
   }
 
@@ -78,7 +79,8 @@ class Tally {
     return {
       events,
       acknowledged,
-      'slowest call ms': Math.round(this.slowestMs),
+      'slowest append ms': Math.round(this.slowestMs.append),
+      'slowest command ms': Math.round(this.slowestMs.command),
       'slowest recovery ms': Math.round(this.slowestRecoveryMs),
       ...Object.fromEntries(this.told),
     }

@@ -6,7 +6,7 @@ import type { ImportWriterConfig, Phase } from '../processes/import-writer.ts'
 import type { SubscriberConfig } from '../processes/subscriber.ts'
 import { Random } from '../random.ts'
 import { type BookAddress, storeAt } from '../stores/address.ts'
-import { makeNotes, ownConnection, readNotes } from '../stores/own-transaction.ts'
+import { holdSnapshot, makeNotes, readNotes } from '../stores/own-transaction.ts'
 import { ExpectedLog } from './expected-log.ts'
 import { type Group, grouped, subscribers, tallies } from './subscribers.ts'
 import { Witness } from './witness.ts'
@@ -155,16 +155,12 @@ export class ImportRun {
     return false
   }
 
-  /** Somebody else's session, with an old snapshot and a number of a transaction, as reports and backups have. */
+  /** One unrelated session after the other. */
   async #holdSnapshots(): Promise<void> {
     while (!this.#written.signal.aborted) {
-      const own = await ownConnection(this.#address, 'a long report')
-      await own.begin()
-      if (this.#address.store === 'postgres') await own.note('never committed')
-      const heldMs = this.#address.store === 'postgres' ? this.#scale.snapshotMs : 0
-      await this.#wait(heldMs, this.#written.signal)
-      await own.end('ROLLBACK')
-      await own.close()
+      const end = await holdSnapshot(this.#address)
+      await this.#wait(this.#scale.snapshotMs, this.#written.signal)
+      await end()
       await this.#wait(200, this.#written.signal)
     }
   }

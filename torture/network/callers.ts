@@ -4,7 +4,7 @@ import { type Book, isDaybookError } from 'daybook'
 import type { Written } from '../accounts.ts'
 import type { FoundLog } from '../found-log.ts'
 import { Ledger } from '../ledger.ts'
-import { operationOf, perform } from '../operations.ts'
+import { type Operation, operationOf, perform } from '../operations.ts'
 import { Random } from '../random.ts'
 
 /** What a caller may be told while the network is bad; everything else is a fault of the book. */
@@ -32,7 +32,8 @@ export class Callers {
   readonly problems: string[] = []
   /** How often callers were told what. */
   readonly told = new Map<string, number>()
-  slowestMs = 0
+  /** The longest that a caller waited for an answer of each kind, in ms. */
+  readonly slowestMs = { append: 0, command: 0 }
   readonly #book: Book
   readonly #options: CallersOptions
   readonly #random: Random
@@ -109,7 +110,7 @@ export class Callers {
     const startMs = performance.now()
     while (performance.now() - startMs < mostMs * 4) {
       try {
-        const answer = await this.#timed(id, perform(book, operation))
+        const answer = await this.#timed(operation, perform(book, operation))
         if (answer !== undefined) this.#ledger.acknowledge(id, answer)
         return
       } catch (error) {
@@ -126,7 +127,7 @@ export class Callers {
     this.problems.push(`${id} was not acknowledged within ${mostMs * 4} ms`)
   }
 
-  async #timed<Answer>(id: string, answer: Promise<Answer>): Promise<Answer | undefined> {
+  async #timed<Answer>({ id, kind }: Operation, answer: Promise<Answer>): Promise<Answer | undefined> {
     const { mostMs } = this.#options
     const startMs = performance.now()
     const overdue = new AbortController()
@@ -138,7 +139,8 @@ export class Callers {
       return await Promise.race([answer, late])
     } finally {
       overdue.abort()
-      this.slowestMs = Math.max(this.slowestMs, performance.now() - startMs)
+      const asked = kind === 'command' ? 'command' : 'append'
+      this.slowestMs[asked] = Math.max(this.slowestMs[asked], performance.now() - startMs)
     }
   }
 

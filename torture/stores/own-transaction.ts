@@ -31,6 +31,25 @@ export function readNotes(address: BookAddress): Promise<readonly string[]> {
   return run(address, `SELECT text FROM ${tableOf(address)}`)
 }
 
+/**
+ * Somebody else's session with a view of the past, as a report or a backup has it, and where there is a server, with the
+ * number of a transaction that writes and never ends. Returns how to end it.
+ */
+export async function holdSnapshot(address: BookAddress): Promise<() => Promise<void>> {
+  if (address.store === 'sqlite') {
+    const database = new DatabaseSync(address.path, { timeout: 10_000 })
+    database.exec('BEGIN')
+    database.prepare('SELECT count(*) FROM own_note').get()
+    return async () => database.close()
+  }
+  const client = new Client({ connectionString: address.url, application_name: 'a long report' })
+  client.on('error', () => undefined)
+  await client.connect()
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+  await client.query(`INSERT INTO ${tableOf(address)} (text) VALUES ('never committed')`)
+  return () => client.end()
+}
+
 function tableOf(address: BookAddress): string {
   return address.store === 'sqlite' ? 'own_note' : `own_note_${address.schema}`
 }
