@@ -14,6 +14,8 @@ export const maxNameBytes = 255
 export const maxTags = 64
 /** Deepest nesting of arrays and objects in data or metadata. */
 export const maxDepth = 128
+/** Longest text in a declared column, in bytes: an index of PostgreSQL holds no more than 2,704 with the key. */
+export const maxColumnBytes = 2_000
 /** Positions and versions are exact integers in JavaScript up to here. */
 export const maxPosition: number = Number.MAX_SAFE_INTEGER
 

@@ -9,8 +9,8 @@ import {
 } from './event.ts'
 import { deepFreeze, type EvolveFunction, fingerprintText, functionsOf } from './fold.ts'
 import { encodeLegalObject } from './legal-data.ts'
-import { integerWithin, printable } from './limits.ts'
-import { legalCategory, legalName } from './names.ts'
+import { integerWithin, maxColumnBytes, printable } from './limits.ts'
+import { legalCategory, legalName, utf8Length } from './names.ts'
 import type { ColumnType, ColumnValue, DocumentRow, ReadModelShape } from './ports/read-models.ts'
 import type { QueryItem } from './query.ts'
 
@@ -164,7 +164,15 @@ export function columnValues(
 ): ColumnValue[] {
   return Object.entries(definition.shape.columns).map(([column, type]) => {
     const value = (document as { readonly [field: string]: unknown })[column] ?? null
-    if (typeof value === 'string' && type === 'text') return columnText(value)
+    if (typeof value === 'string' && type === 'text') {
+      const text = columnText(value)
+      if (utf8Length(text) <= maxColumnBytes) return text
+      throw new DaybookError(
+        'PROJECTION_FAILED',
+        `projection "${definition.shape.name}", document ${JSON.stringify(key)}: column ${column} has ${utf8Length(text)} bytes, the limit is ${maxColumnBytes}; keep long text in the document, and a short one to search by in the column`,
+        { projection: definition.shape.name, key, column, limit: maxColumnBytes },
+      )
+    }
     if (value === null || isOfType(type, value)) return value as ColumnValue
     throw new DaybookError(
       'PROJECTION_FAILED',

@@ -1,10 +1,11 @@
 /** What the server itself could refuse or change, and must treat as every other store does. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { debianBinaries, type ServerOptions } from '@daybook/postgres-server'
 import { testServer } from '@daybook/postgres-server/testing'
 import { z } from 'zod'
-import { maxDepth } from '../core/limits.ts'
+import { maxColumnBytes, maxDepth } from '../core/limits.ts'
 import { type Book, defineEvents, openBook, projection } from '../index.ts'
 import { memory } from '../memory/index.ts'
 import { postgres } from './index.ts'
@@ -94,6 +95,34 @@ describe('text columns', () => {
       assert.deepEqual(answers, await found(plain))
       assert.deepEqual(await stored.read(names).get('0'), { name: 'a\u0000b' })
       assert.deepEqual(await stored.read(names).get('3'), { name: 'x\udc00\ud800' })
+    } finally {
+      await server.dispose()
+    }
+  })
+
+  it('hold so much that an index of the server holds it with the longest key, and no more on any store', async () => {
+    const server = await testServer()
+    try {
+      const url = server.url(await server.createDatabase())
+      const inline = projection('inline-names', {
+        from: events,
+        mode: 'inline',
+        key: ({ streamId }) => streamId,
+        initial: { name: '' },
+        columns: { name: 'text' },
+        evolve: { Named: (_document, { name }) => ({ name }) },
+      })
+      for (const store of [memory(), postgres(url, { migrate: true })]) {
+        await using book = await openBook({ store, projections: [inline] })
+        // Digits of a hash do not compress, so the index has to hold them all.
+        const name = randomBytes(maxColumnBytes / 2).toString('hex')
+        const stream = `n-${randomBytes(127).toString('hex').slice(0, 253)}`
+        await book.append(stream, events.Named({ name }))
+        assert.deepEqual((await book.read(inline).find({ where: { name } })).length, 1)
+        const longer = book.append(stream, events.Named({ name: `${name}!` }))
+        await assert.rejects(longer, { code: 'PROJECTION_FAILED' })
+        assert.equal(await book.head(), 1)
+      }
     } finally {
       await server.dispose()
     }
