@@ -24,6 +24,14 @@ export interface PostgresClient {
   getTransactionStatus?(): string | null
 }
 
+/** What the server says beside an answer; its words, and its word for how grave it is, are in the server's language. */
+export interface PostgresNotice {
+  /** The SQLSTATE. */
+  readonly code?: string | undefined
+  /** The function of the server that says it. */
+  readonly routine?: string | undefined
+}
+
 /** A connection that Daybook opens itself. */
 export interface PostgresConnection extends PostgresClient {
   /** The socket below: to send several statements in one piece, and to leave who never answers. Not every driver has one. */
@@ -33,11 +41,8 @@ export interface PostgresConnection extends PostgresClient {
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
   on(event: 'notification', listener: () => void): unknown
-  on(event: 'notice', listener: (notice: { readonly severity?: string | undefined }) => void): unknown
-  removeListener(
-    event: 'notice',
-    listener: (notice: { readonly severity?: string | undefined }) => void,
-  ): unknown
+  on(event: 'notice', listener: (notice: PostgresNotice) => void): unknown
+  removeListener(event: 'notice', listener: (notice: PostgresNotice) => void): unknown
 }
 
 /** The module `pg`, known by its shape. */

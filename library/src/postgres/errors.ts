@@ -1,4 +1,5 @@
 import { DaybookError, type ErrorCode } from '../core/errors.ts'
+import type { PostgresNotice } from './driver.ts'
 
 /** An error of the server, as `pg` gives it: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 interface ServerError extends Error {
@@ -149,6 +150,17 @@ export function isLockTimeout(error: unknown): boolean {
 export function isOutOfPartitions(error: unknown): boolean {
   if (!isServerError(error) || error.code !== '23514') return false
   return error.constraint === 'event_bound' || (error.table === 'event' && error.constraint === undefined)
+}
+
+/** Numbers of transactions run out, and every transaction is told so; it does what it was asked all the same. */
+const otherWarnings: readonly (string | undefined)[] = ['GetNewTransactionId', 'GetNewMultiXactId']
+
+/**
+ * True for the warning that a wait for synchronous replicas was cancelled (SyncRepWaitForLSN in
+ * src/backend/replication/syncrep.c), and for any other that is not known to be harmless.
+ */
+export function isCancelledWait({ code, routine }: PostgresNotice): boolean {
+  return (code ?? '').startsWith('01') && !otherWarnings.includes(routine)
 }
 
 /** The answer of a store that was opened for reading alone to whatever writes. */

@@ -1,6 +1,7 @@
 import { int8Array } from './arrays.ts'
 import { type Row, runOn, type Session } from './connection.ts'
-import { ConnectionLost, isConnectionLoss } from './errors.ts'
+import type { PostgresNotice } from './driver.ts'
+import { ConnectionLost, isCancelledWait, isConnectionLoss } from './errors.ts'
 import type { LogStatements } from './statements.ts'
 
 /** What is on the disk when a flush is done. */
@@ -64,8 +65,8 @@ export class Flusher {
   async #flush(positions: readonly number[]): Promise<Flushed> {
     const client = await this.#session.connected()
     let isWarned = false
-    const listener = (notice: { readonly severity?: string | undefined }): void => {
-      if (notice.severity === 'WARNING') isWarned = true
+    const listener = (notice: PostgresNotice): void => {
+      if (isCancelledWait(notice)) isWarned = true
     }
     client.on('notice', listener)
     try {

@@ -44,10 +44,12 @@ export const readTransaction: Statement = statement(
 /**
  * Begins a transaction of the log. READ COMMITTED, whatever the default: each statement after the lock must see what
  * was committed before the lock was got. Not READ WRITE: a database that is set to be read-only is left alone. A client that vanishes in the middle is thrown out, so that its lock is free.
+ * Warnings are sent, whatever the default: one of them says that a commit has not waited for the replicas.
  */
 export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED;
     ${flushesAtCommit ? '' : `${flushLater};`}
+    SET LOCAL client_min_messages = warning;
     SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
     SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
 }
@@ -116,11 +118,12 @@ export function logStatements(schema: string): LogStatements {
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
-    // A replica shows only what is on the disk, its own and that of the server it follows.
+    // A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `begin`.
     flush: statement(`
       SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
         (SELECT position FROM ${event} WHERE position >= $2 ORDER BY position DESC LIMIT 1)
-      FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END AS message
+      FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END AS message,
+          set_config('client_min_messages', 'warning', true)
         OFFSET 0) AS flushed
       LEFT JOIN ${event} AS e ON e.position = ANY ($1::int8[])`),
     readVersions: statement(`

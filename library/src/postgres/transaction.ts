@@ -1,7 +1,7 @@
 import { DaybookError } from '../core/errors.ts'
 import { type Row, type Runner, runOn, type Session } from './connection.ts'
-import type { PostgresConnection } from './driver.ts'
-import { ConnectionLost, isConnectionLoss, isServerError } from './errors.ts'
+import type { PostgresConnection, PostgresNotice } from './driver.ts'
+import { ConnectionLost, isCancelledWait, isConnectionLoss, isServerError } from './errors.ts'
 import * as sql from './statements.ts'
 
 /**
@@ -15,8 +15,8 @@ export class Transaction implements Runner {
   #isInDoubt = false
   #isEnded = false
   #isWarned = false
-  readonly #onNotice = ({ severity }: { readonly severity?: string | undefined }): void => {
-    if (severity === 'WARNING') this.#isWarned = true
+  readonly #onNotice = (notice: PostgresNotice): void => {
+    if (isCancelledWait(notice)) this.#isWarned = true
   }
 
   constructor(session: Session, client: PostgresConnection) {
