@@ -72,7 +72,7 @@ it('a commit that failed, and was not done, is answered by its error', async () 
 
 it('a server that is lost at each commit is tried no longer than the time-out', async () => {
   const { driver, failCommits } = failingDriver()
-  await using book = await openBank(url, { schema: 'lost', driver, timeoutMs: 500 })
+  await using book = await openBank(url, { schema: 'lost', driver, timeoutMs: 1_000 })
   let commits = 0
   failCommits(async () => {
     commits++

@@ -81,7 +81,7 @@ describe('a replica', () => {
     await rowsOf(primary.url(), 'SELECT pg_reload_conf()')
     await until("SELECT sync_state = 'sync' FROM pg_stat_replication")
     await using patient = await openBank(primary.url(), { schema: 'waiting', timeoutMs: 20_000 })
-    await using hasty = await openBank(primary.url(), { schema: 'waiting', timeoutMs: 300 })
+    await using hasty = await openBank(primary.url(), { schema: 'waiting', timeoutMs: 1_000 })
     await patient.execute(account.deposit('1', { cents: 1 }))
     await replica.stop()
     const append = (book: Book) =>
