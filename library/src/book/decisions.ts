@@ -70,6 +70,8 @@ async function readAll(
 ): Promise<Reads> {
   // A boundary is read up to a head taken before anything else, so that what comes meanwhile counts as unread.
   const { position, chainHash } = await log.head()
+  // What is decided must not rest on events that a crash can take back: all up to here is waited for before it is read.
+  if (position > 0) await log.whenDurable(position, chainHash)
   const head = atPosition ?? position
   const reads = new Map<string, Read>()
   for (const [name, ref] of refs) {
@@ -85,8 +87,6 @@ async function readAll(
     const { state, version } = loaded
     reads.set(name, { ref, state, version, position: loaded.position })
   }
-  // What is decided must not rest on events that a crash can take back.
-  if (position > 0) await log.whenDurable(position, chainHash)
   return reads
 }
 
