@@ -71,11 +71,11 @@ export class ImportRun {
       if (performance.now() - startMs > catchUpMs) break
       await sleep(20)
     }
-    await this.#tallyProblems(log)
+    if (this.problems.length === 0) await this.#tallyProblems(log)
     this.#caughtUp.abort()
     await Promise.all([following, snapshots])
     this.problems.push(...this.witness.writerProblems(log, await readNotes(this.#address)))
-    this.problems.push(...this.witness.subscriberProblems(log))
+    this.problems.push(...this.witness.problems, ...this.witness.subscriberProblems(log))
     return log
   }
 
@@ -173,7 +173,7 @@ export class ImportRun {
     })
     const freshness = { notBefore: log.rows.length, timeoutMs: catchUpMs }
     for (const [category, expected] of log.tallies()) {
-      const tally = await book.read(tallies).get(category, freshness)
+      const tally = await book.read(tallies).get(category, freshness).catch(String)
       if (JSON.stringify(tally) !== JSON.stringify(expected))
         this.problems.push(
           `the read model of ${category} has ${JSON.stringify(tally)}, not ${JSON.stringify(expected)}`,

@@ -22,6 +22,8 @@ interface Reacted extends Seen {
 export class Witness {
   committedEvents = 0
   rebuilds = 0
+  /** What subscribers themselves complain of. */
+  readonly problems: string[] = []
   readonly pages = new Map<string, Told[]>(readers.map(({ name }) => [name, []]))
   readonly #reactions = new Map<string, Reacted[]>()
   readonly #committed = new Map<string, number>()
@@ -38,8 +40,9 @@ export class Witness {
   }
 
   hearSubscriber(life: number, message: Message): void {
-    const { page, reacted, after, to, digest, position, id, rebuilt } = message
+    const { page, reacted, after, to, digest, position, id, rebuilt, problem } = message
     if (rebuilt === true) this.rebuilds++
+    if (typeof problem === 'string') this.problems.push(problem)
     if (typeof page === 'string')
       this.pages.get(page)?.push({ life, after: Number(after), to: Number(to), digest: String(digest) })
     if (typeof reacted === 'string') {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openBook, reaction } from 'daybook'
+import { isDaybookError, openBook, reaction } from 'daybook'
 import { nodeHost } from '../../library/src/host/node-host.ts'
 import { configOf, say } from '../child.ts'
 import { importedEvents } from '../following/imported.ts'
@@ -38,8 +38,19 @@ const store = await storeAt(address).open(nodeHost())
 createInterface({ input: process.stdin }).on('line', (line) => {
   const wish = JSON.parse(line) as { readonly stop?: true; readonly rebuild?: true }
   if (wish.stop) stop.abort()
-  if (wish.rebuild) void book.rebuild(tallies).then(() => say({ rebuilt: true }))
+  if (wish.rebuild) void rebuild()
 })
+
+/** Folds the read model anew, unless the process is ending. */
+async function rebuild(): Promise<void> {
+  try {
+    await book.rebuild(tallies)
+    say({ rebuilt: true })
+  } catch (error) {
+    if (isDaybookError(error, 'BOOK_CLOSED')) return
+    say({ problem: `a rebuild ended with ${String(error)}` })
+  }
+}
 
 function reactionOf({ name, items = [] }: Subscriber) {
   const [{ types = [], categories = [] } = {}] = items
