@@ -23,7 +23,7 @@ import type { Notifier } from './notifying.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
-import { begin, flushLater, type LogStatements } from './statements.ts'
+import { begin, flushLater, hearWarnings, type LogStatements } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
 
 /** What the log of one schema needs. */
@@ -152,7 +152,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     await using transaction = new Transaction(writer, await writer.connected())
     try {
       const [, facts] = await transaction.sendTogether(() => [
-        transaction.run(`${begin(timeoutMs, true)};${sql.lock}`),
+        transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
         heldFacts(transaction, sql, requests, this.#knownPosition),
       ])
       const plan = planAppend(facts, requests, host.now(), this.#hasher)

@@ -44,12 +44,10 @@ export const readTransaction: Statement = statement(
 /**
  * Begins a transaction of the log. READ COMMITTED, whatever the default: each statement after the lock must see what
  * was committed before the lock was got. Not READ WRITE: a database that is set to be read-only is left alone. A client that vanishes in the middle is thrown out, so that its lock is free.
- * Warnings are sent, whatever the default: one of them says that a commit has not waited for the replicas.
  */
 export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED;
     ${flushesAtCommit ? '' : `${flushLater};`}
-    SET LOCAL client_min_messages = warning;
     SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
     SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
 }
@@ -58,6 +56,9 @@ export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
 export function boundLock(lock: string, timeoutMs: number): string {
   return `SET LOCAL lock_timeout = ${Math.trunc(timeoutMs)}; ${lock}; SET LOCAL lock_timeout = 0`
 }
+
+/** Has warnings sent, whatever the default: one of them says that a commit has not waited for the replicas. */
+export const hearWarnings = 'SET LOCAL client_min_messages = warning'
 
 /** The commit of this transaction does not wait for the disk. */
 export const flushLater = 'SET LOCAL synchronous_commit = off'
@@ -118,7 +119,7 @@ export function logStatements(schema: string): LogStatements {
     readHead: statement(
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
-    // A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `begin`.
+    // A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `hearWarnings`.
     flush: statement(`
       SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
         (SELECT position FROM ${event} WHERE position >= $2 ORDER BY position DESC LIMIT 1)
