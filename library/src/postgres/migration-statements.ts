@@ -76,12 +76,13 @@ function homeOf(schema: string): string {
     (SELECT oid FROM pg_database WHERE datname = current_database()), ${literal(quoted(schema))}::regnamespace::oid))`
 }
 
-/** Roles belong to the whole cluster, so another database may have made them already. */
+/** Roles belong to the whole cluster, so another database may have made them already, or does so at this moment. */
 function createRole(role: string): string {
   return `DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ${literal(role)}) THEN
     CREATE ROLE ${quoted(role)} NOLOGIN;
   END IF;
+EXCEPTION WHEN unique_violation OR duplicate_object THEN NULL;
 END $$`
 }
 
@@ -92,6 +93,7 @@ function joinOwner(schema: string): string {
   IF NOT ${mayBecome(literal(owner))} THEN
     GRANT ${quoted(owner)} TO CURRENT_USER;
   END IF;
+EXCEPTION WHEN unique_violation THEN NULL;
 END $$`
 }
 

@@ -30,7 +30,7 @@ export function partitionStatements(schema: string): PartitionStatements {
   const event = `${name}.event`
   return {
     readState: statement(`
-      SELECT partition_events, substring(pg_get_constraintdef(c.oid) FROM '\\d+'), c.convalidated,
+      SELECT partition_events, substring(pg_get_constraintdef(c.oid) FROM '[0-9]+'), c.convalidated,
         (SELECT coalesce(max(position), 0) FROM ${event})
       FROM ${name}.book LEFT JOIN pg_constraint AS c
         ON c.conrelid = ${literal(event)}::regclass AND c.conname = 'event_bound'`),
@@ -44,8 +44,8 @@ export function partitionStatements(schema: string): PartitionStatements {
     readDue: statement(`SELECT ${name}.partitions_due()`),
     list: statement(`
       SELECT c.relname,
-        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \\(''(\\d+)''\\)'),
-        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \\(''(\\d+)''\\)')::bigint - 1
+        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM [(]''([0-9]+)''[)]'),
+        substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO [(]''([0-9]+)''[)]')::bigint - 1
       FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
       WHERE i.inhparent = to_regclass(${literal(event)}) ORDER BY 3`),
   }
@@ -69,7 +69,7 @@ function switchOver(name: string, event: string, events: number): string {
   const first = `${name}.event_1`
   return `DO $$
 DECLARE
-  beyond bigint := (SELECT substring(pg_get_constraintdef(oid) FROM '\\d+')::bigint FROM pg_constraint
+  beyond bigint := (SELECT substring(pg_get_constraintdef(oid) FROM '[0-9]+')::bigint FROM pg_constraint
     WHERE conrelid = ${literal(event)}::regclass AND conname = 'event_bound');
   held   record;
 BEGIN

@@ -13,10 +13,10 @@ DECLARE
 BEGIN
   IF events IS NULL THEN
     -- The bound of a switch that is not over; near it the bound has to go.
-    RETURN (SELECT substring(pg_get_constraintdef(oid) FROM '\d+')::bigint - 1000 FROM pg_constraint
+    RETURN (SELECT substring(pg_get_constraintdef(oid) FROM '[0-9]+')::bigint - 1000 FROM pg_constraint
       WHERE conrelid = 'event'::regclass AND conname = 'event_bound');
   END IF;
-  SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(\d+)''\)')::bigint) - 1 INTO highest
+  SELECT max(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO [(]''([0-9]+)''[)]')::bigint) - 1 INTO highest
     FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = 'event'::regclass;
   RETURN highest - 2 * events + least(events / 2, 2000);
 END
