@@ -11,15 +11,16 @@ export class Ledger {
   readonly #begun = new Set<string>()
   readonly #acknowledged = new Map<string, Answer>()
   readonly #refused = new Set<string>()
+  readonly #repeated = new Set<string>()
   readonly #contradictions: string[] = []
 
   /** Notes that somebody sets out to do it, for the first time or again. */
   begin(op: string): void {
+    if (this.#begun.has(op)) this.#repeated.add(op)
     this.#begun.add(op)
-    this.#refused.delete(op)
   }
 
-  /** Notes an error that promises that nothing was written. */
+  /** Notes an error that promises that nothing was written: by this try, which says nothing of others. */
   refuse(op: string): void {
     this.#refused.add(op)
   }
@@ -59,8 +60,7 @@ export class Ledger {
     }
     for (const [op, rows] of byOp) {
       if (!this.#begun.has(op)) problems.push(`${op} is found and was never begun`)
-      if (this.#refused.has(op) && !this.#acknowledged.has(op))
-        problems.push(`${op} is found and was refused`)
+      if (this.#refused.has(op) && !this.#repeated.has(op)) problems.push(`${op} is found and was refused`)
       problems.push(...unlike(op, rows))
     }
     return problems
