@@ -5,7 +5,7 @@ import { check } from '../self-check.ts'
 import { eventsPerStream, streamAt, tagged, tagOf } from './growing.ts'
 
 /** One thing that is measured at each size; its answer has a value for each figure, by name and unit. */
-interface Measure {
+export interface Measure {
   readonly name: string
   run(book: Book, events: number): Promise<{ readonly [part: string]: number }>
 }
