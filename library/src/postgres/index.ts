@@ -161,7 +161,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
     const derived = new DerivedWriter(sessions.derived, isReadOnly)
     notifier = new Notifier({
       sql,
-      sender: sessions.derived,
+      sender: derived,
       listener: facts.isReplica ? undefined : sessions.listener,
       readPosition: async () => (await log.head()).position,
     })

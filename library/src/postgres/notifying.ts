@@ -1,4 +1,4 @@
-import { runOn, type Session, type StatementOptions } from './connection.ts'
+import { type Runner, runOn, type Session, type StatementOptions } from './connection.ts'
 import type { PostgresConnection } from './driver.ts'
 import type { LogStatements } from './statements.ts'
 
@@ -6,7 +6,7 @@ import type { LogStatements } from './statements.ts'
 export interface NotifierParts {
   readonly sql: LogStatements
   /** Tells: one short transaction of its own, after the append's. */
-  readonly sender: Session
+  readonly sender: Runner
   /** Hears; undefined where nothing can be heard, as through a pooler. */
   readonly listener: Session | undefined
   /** Position of the head, for the poll behind the notifications. */

@@ -13,7 +13,7 @@ import { jsonArray, textArray } from './arrays.ts'
 import type { Row, Runner, Session } from './connection.ts'
 import { isConnectionLoss, isWorthRepeating, openedReadOnly, translated } from './errors.ts'
 import * as sql from './read-model-statements.ts'
-import { begin } from './statements.ts'
+import { begin, type Statement } from './statements.ts'
 import { type Transaction, transact } from './transaction.ts'
 
 /** What read models need. */
@@ -116,7 +116,7 @@ function unnamed(text: string): { readonly text: string; readonly name: string }
 }
 
 /** The one connection that writes what can be thrown away: one transaction at a time in this process. */
-export class DerivedWriter {
+export class DerivedWriter implements Runner {
   readonly #session: Session
   readonly #isReadOnly: boolean
   readonly #mutex = new Mutex()
@@ -125,6 +125,11 @@ export class DerivedWriter {
   constructor(session: Session, isReadOnly: boolean) {
     this.#session = session
     this.#isReadOnly = isReadOnly
+  }
+
+  /** Runs one statement between two transactions, never as part of one. */
+  run(statement: Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#mutex.run(() => this.#session.run(statement, values))
   }
 
   /** Runs work in a transaction; again when it certainly did nothing, or may well be done twice. Throws coded errors. */
