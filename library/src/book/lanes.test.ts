@@ -137,3 +137,29 @@ test('a refusal and an exception decided on a state that was never committed are
   assert.deepEqual([opened.refused, opened.version, opened.state], [undefined, 2, { owner: 'Bob', cents: 7 }])
   assert.equal(await book.head(), 2)
 })
+
+test('commands of one stream wait for a store that is away together, not one after the other', async () => {
+  const store = memory()
+  let asked = 0
+  let most = 0
+  const slow: Store = {
+    name: store.name,
+    open: async (host) => {
+      const opened = await store.open(host)
+      const { findKey } = opened.log
+      opened.log.findKey = async (key) => {
+        most = Math.max(most, ++asked)
+        await host.nextTurn()
+        asked--
+        return findKey.call(opened.log, key)
+      }
+      return opened
+    },
+  }
+  await using book = await openBook({ store: slow, deciders: [account] })
+  const deposits = Array.from({ length: 20 }, (_, index) =>
+    book.execute(account.deposit('1', { cents: 1 }), { idempotencyKey: `deposit ${index}` }),
+  )
+  assert.equal((await Promise.all(deposits)).at(-1)?.state.cents, 20)
+  assert.ok(most > 10, `only ${most} keys were looked up at a time`)
+})

@@ -117,23 +117,22 @@ export class Lanes {
     }
   }
 
+  /** All keys are looked up at once: one after the other, the last would wait for as many time-outs as there are keys. */
   async #withoutRepeats(batch: readonly Waiting[]): Promise<Waiting[]> {
-    const fresh: Waiting[] = []
-    for (const waiting of batch) {
-      try {
-        const earlier = await earlierOutcome(
-          this.#parts,
-          this.#parts.context.store.log,
-          waiting.command,
-          waiting.options,
-        )
-        if (earlier === undefined) fresh.push(waiting)
-        else waiting.resolve(earlier)
-      } catch (error) {
-        waiting.reject(error)
-      }
+    const isFresh = await Promise.all(batch.map((waiting) => this.#isFresh(waiting)))
+    return batch.filter((_waiting, index) => isFresh[index])
+  }
+
+  /** False for a command that is answered: by what it led to before, or by what kept this from being found out. */
+  async #isFresh({ command, options, resolve, reject }: Waiting): Promise<boolean> {
+    try {
+      const earlier = await earlierOutcome(this.#parts, this.#parts.context.store.log, command, options)
+      if (earlier === undefined) return true
+      resolve(earlier)
+    } catch (error) {
+      reject(error)
     }
-    return fresh
+    return false
   }
 
   #decideInTurn(batch: readonly Waiting[], base: Loaded): Step[] {
