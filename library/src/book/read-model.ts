@@ -73,6 +73,7 @@ export function readModelOf(
     const query = documentQuery(shape, rest)
     await reach(context, open, { notBefore, timeoutMs })
     const rows = open.mode === 'live' ? await open.live.find(query) : await models.find(shape, query)
+    await untilDurable(context, open)
     return rows.map(({ key, document }) => ({ key, document: JSON.parse(document) }))
   }
 
@@ -81,6 +82,7 @@ export function readModelOf(
       await reach(context, open, freshness)
       const text =
         open.mode === 'live' ? await open.live.get(key) : (await models.documents(shape, [key])).get(key)
+      await untilDurable(context, open)
       return text === undefined ? undefined : JSON.parse(text)
     },
     find: (options = {}) => find(options as AnyFind & Freshness),
@@ -88,7 +90,11 @@ export function readModelOf(
       const { notBefore, timeoutMs, ...rest } = options as AnyFind & Freshness
       const query = documentQuery(shape, rest)
       await reach(context, open, { notBefore, timeoutMs })
-      if (open.mode !== 'live') return models.count(shape, query)
+      if (open.mode !== 'live') {
+        const count = await models.count(shape, query)
+        await untilDurable(context, open)
+        return count
+      }
       return (await open.live.find({ ...query, limit: maxPosition })).length
     },
     async *all(freshness = {}) {
@@ -102,6 +108,12 @@ export function readModelOf(
       }
     },
   }
+}
+
+/** An inline read model is committed with its events, and can be seen a moment before they are on the disk. */
+async function untilDurable(context: BookContext, open: OpenProjection): Promise<void> {
+  if (open.mode !== 'inline') return
+  await context.store.log.whenDurable((await open.projecting.checkpoint()).position)
 }
 
 /** How long to wait between two looks at a checkpoint that another process may move. */

@@ -221,6 +221,9 @@ function projectionFailed(
   )
 }
 
+// The last six are PostgreSQL's own, in every table.
+const takenColumns = new Set(['key', 'document', 'tableoid', 'ctid', 'xmin', 'xmax', 'cmin', 'cmax'])
+
 function legalColumns(
   projectionName: string,
   columns: { readonly [column: string]: unknown },
@@ -232,7 +235,7 @@ function legalColumns(
     if (!columnTypes.includes(type))
       throw invalid(projectionName, `the column ${column} has the unknown type ${printable(type)}`)
     const folded = column.toLowerCase()
-    if (folded === 'key' || folded === 'document' || lower.has(folded)) {
+    if (takenColumns.has(folded) || lower.has(folded)) {
       throw invalid(projectionName, `the column name ${column} is taken`)
     }
     lower.add(folded)

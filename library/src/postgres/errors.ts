@@ -18,6 +18,10 @@ const codes: { readonly [state: string]: readonly [ErrorCode, string] } = {
   '25P01': ['TRANSACTION_INVALID', 'there is no open transaction on the connection'],
   '25P02': ['TRANSACTION_ABORTED', 'the transaction failed before and must be rolled back'],
   '25P03': ['STORE_UNREACHABLE', 'the server ended a transaction that nobody went on with'],
+  '25P04': [
+    'STORE_UNREACHABLE',
+    'the server ended a transaction that took longer than its transaction_timeout',
+  ],
   '26000': ['STORE_POOLED', 'a prepared statement is gone'],
   '28000': ['STORE_ACCESS_DENIED', 'the server does not accept the user'],
   '28P01': ['STORE_ACCESS_DENIED', 'the password is wrong or missing'],
@@ -125,7 +129,12 @@ export function isConnectionLoss(error: unknown): boolean {
   if (error instanceof DaybookError) return error.code === 'STORE_UNREACHABLE'
   if (isServerError(error)) {
     const { code } = error
-    return code.startsWith('08') || (code.startsWith('57P') && code !== '57P04') || code === '25P03'
+    return (
+      code.startsWith('08') ||
+      (code.startsWith('57P') && code !== '57P04') ||
+      code === '25P03' ||
+      code === '25P04'
+    )
   }
   return error instanceof ConnectionLost
 }

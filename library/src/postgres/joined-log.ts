@@ -47,6 +47,7 @@ export class JoinedLog extends PostgresReader implements EventLog {
   readonly #parts: JoinedLogParts
   readonly #hasher: RowHasher
   readonly #runner: JoinedRunner
+  #flushed: Promise<void> | undefined
 
   constructor(parts: JoinedLogParts, hasher: RowHasher, client: PostgresClient) {
     const runner = new JoinedRunner(client, parts)
@@ -106,8 +107,14 @@ export class JoinedLog extends PostgresReader implements EventLog {
     return () => undefined
   }
 
-  /** What is not committed is not durable; the caller's own commit makes it so. */
-  async whenDurable(): Promise<void> {}
+  /**
+   * What is not committed is not durable; the caller's own commit makes it so, once the transaction has written
+   * anything: until then this writes a record of a few bytes, for what the caller only read.
+   */
+  whenDurable(): Promise<void> {
+    this.#flushed ??= this.#runner.run(statements.flushAtCommit).then(() => undefined)
+    return this.#flushed
+  }
 }
 
 interface Attempt {

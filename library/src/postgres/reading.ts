@@ -13,6 +13,8 @@ import { together } from './transaction.ts'
 const pageRows = 1_000
 /** Of so many pages read last the head is remembered as it was. */
 const headsKept = 256
+/** Most events that one statement looks through for a rare type or category: longer than that it must not take. */
+const scannedEvents = 250_000
 /** How long the size of the largest event is taken for known, in ms. */
 const boundsKnownMs = 1_000
 
@@ -71,7 +73,9 @@ export class PostgresReader implements LogReader {
     })
   }
 
-  readLog({ afterPosition, toPosition, items, limit }: LogSlice): Promise<LogPage> {
+  readLog({ afterPosition, toPosition: wanted, items, limit }: LogSlice): Promise<LogPage> {
+    const hasIndex = items === undefined || items.every(({ tags }) => tags !== undefined && tags.length > 0)
+    const toPosition = hasIndex ? wanted : Math.min(wanted, afterPosition + scannedEvents)
     return this.#read(async (runner) => {
       await this.#requireBounds(runner)
       const most = Math.min(limit, pageRows)

@@ -29,6 +29,11 @@ export const savepoint = 'SAVEPOINT daybook_append'
 export const releaseSavepoint = 'RELEASE SAVEPOINT daybook_append'
 export const rollbackToSavepoint = 'ROLLBACK TO SAVEPOINT daybook_append'
 
+/** Gives a transaction that may write something to flush when it commits; see `flushing.ts`. */
+export const flushAtCommit: Statement = statement(`
+  SELECT CASE WHEN current_setting('transaction_read_only') = 'off'
+    THEN pg_logical_emit_message(true, 'daybook', '') END`)
+
 /** Names in byte order, times as numbers: what a book needs to know of the server it is on. */
 export const readServer: Statement = statement(`
   SELECT current_setting('server_version_num')::int, current_setting('server_version'),

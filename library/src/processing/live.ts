@@ -2,9 +2,10 @@ import { type DocumentQuery, selectDocuments } from '../core/document-query.ts'
 import { deepFreeze } from '../core/fold.ts'
 import { Mutex } from '../core/mutex.ts'
 import type { ColumnValue } from '../core/ports/read-models.ts'
-import type { LogReader } from '../core/ports/store.ts'
+import type { EventLog } from '../core/ports/store.ts'
 import { columnValues, documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
+import { readDurably } from './durable-page.ts'
 
 interface LiveDocument {
   readonly key: string
@@ -18,12 +19,12 @@ interface LiveDocument {
  */
 export class LiveProjection {
   readonly #definition: ProjectionDefinition
-  readonly #log: LogReader
+  readonly #log: EventLog
   readonly #mutex = new Mutex()
   readonly #documents = new Map<string, unknown>()
   #position = 0
 
-  constructor(definition: ProjectionDefinition, log: LogReader) {
+  constructor(definition: ProjectionDefinition, log: EventLog) {
     this.#definition = definition
     this.#log = log
   }
@@ -57,7 +58,7 @@ export class LiveProjection {
   #catchUp(): Promise<void> {
     return this.#mutex.run(async () => {
       for (let hasMore = true; hasMore; ) {
-        const page = await this.#log.readLog({
+        const page = await readDurably(this.#log, {
           afterPosition: this.#position,
           toPosition: Number.MAX_SAFE_INTEGER,
           items: this.#definition.items,
