@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
+import { z } from 'zod'
+import type { Store } from '../core/ports/store.ts'
 import { nodeHost } from '../host/node-host.ts'
-import { type Book, openBook } from '../index.ts'
+import { type Book, defineEvents, openBook, projection } from '../index.ts'
 import type { PostgresDriver, PostgresQuery, PostgresSettings } from './driver.ts'
 import { postgres } from './index.ts'
 
@@ -131,4 +133,46 @@ it('what is not the event that was read is not durable', async () => {
   await opened.log.whenDurable(1, chainHash)
   await opened.log.whenDurable(1, rows[0]?.id)
   await opened.close()
+})
+
+for (const mode of ['inline', 'live'] as const) {
+  it(`a question to an ${mode} projection is answered when what it rests on is durable`, async () => {
+    const counts = projection('counts', {
+      from: defineEvents({ Happened: z.object({}) }),
+      mode,
+      key: ({ streamId }) => streamId,
+      initial: { count: 0 },
+      evolve: { Happened: ({ count }) => ({ count: count + 1 }) },
+    })
+    let flushes = 0
+    const schema = `book_${++books}`
+    const storeWatched = (watch: Watch): Store =>
+      postgres(server.url(database), { schema, migrate: true, driver: watched(watch) })
+    await using other = await openBook({ store: storeWatched(() => undefined), projections: [counts] })
+    const count = (text: string): void => void (kindOf(text) === 'flush' && flushes++)
+    await using book = await openBook({ store: storeWatched(count), projections: [counts] })
+    await append(other)
+    flushes = 0
+    assert.deepEqual(await book.read(counts).get('1'), { count: 1 })
+    assert.equal(flushes, 1)
+    // What is known to be durable costs nothing more.
+    assert.deepEqual(await book.read(counts).get('1'), { count: 1 })
+    assert.equal(flushes, 1)
+  })
+}
+
+it('the commit of a transaction that only read flushes what it read', async () => {
+  const sent: string[] = []
+  await using book = await openWatched(() => undefined)
+  await append(book)
+  const { Client: WatchedClient } = watched((text) => void sent.push(kindOf(text)))
+  const transaction = new WatchedClient({ connectionString: server.url(database) })
+  await transaction.connect()
+  const run = (text: string): Promise<unknown> =>
+    transaction.query({ text, rowMode: 'array', types: { getTypeParser: () => (cell) => cell } })
+  await run('BEGIN')
+  assert.equal((await book.readStream('a-1', { transaction }).toArray()).length, 1)
+  assert.equal(sent.filter((kind) => kind === 'flush').length, 1)
+  await run('COMMIT')
+  await transaction.end()
 })
