@@ -18,6 +18,8 @@ interface Comparison {
   readonly connections: number
   readonly flush?: Flush
   readonly isSlowed?: boolean
+  /** Statements of the plain pattern are prepared, which most code leaves out. */
+  readonly isPrepared?: boolean
 }
 
 /**
@@ -32,6 +34,12 @@ const { quick, slowed } = bestConnections
 export const appendingOnServer: readonly Benchmark[] = [
   benchmark('append-1', { product: singly(1), plain: plainSingly(1), connections: 1 }),
   benchmark('append-64', { product: singly(64), plain: plainSingly(64), connections: quick }),
+  benchmark('append-64-vs-prepared', {
+    product: singly(64),
+    plain: plainSingly(64),
+    connections: quick,
+    isPrepared: true,
+  }),
   benchmark('append-64-inside-lock', {
     product: singly(64),
     plain: plainSingly(64),
@@ -71,12 +79,12 @@ function benchmark(name: string, comparison: Comparison): Benchmark {
 
 async function appending(name: string, setting: Setting, comparison: Comparison) {
   const { servers, sliceMs, rounds } = setting
-  const { product, plain, connections, flush = 'outside-lock', isSlowed = false } = comparison
+  const { product, plain, connections, flush = 'outside-lock', isSlowed = false, isPrepared } = comparison
   const server = await (isSlowed ? servers.slowFlush() : servers.ordinary())
   const address = await servers.database(server, name)
   if (isSlowed) await requireSlowFlush(address)
   const book = await openBook({ store: postgres(address, { migrate: true, flush }), deciders: [account] })
-  const log = await PlainLog.open(await servers.database(server, `${name}-plain`), connections)
+  const log = await PlainLog.open(await servers.database(server, `${name}-plain`), connections, isPrepared)
   const [written, writtenPlain] = [new Counter(), new Counter()]
   const measured = await sideBySide(
     rounds,

@@ -37,40 +37,42 @@ export interface PlainEvent {
 /**
  * The pattern that everybody writes on PostgreSQL: a pool of `pg`, and for each append BEGIN, the stream's version,
  * INSERT, COMMIT, one statement after the other. Positions come from a sequence, so they are not in commit order and
- * have gaps; nothing is hashed, and one event is one row. Statements are prepared, which most code leaves out.
+ * have gaps; nothing is hashed. Statements have no names, so the server plans each anew, unless they are asked for.
  */
 export class PlainLog {
   readonly pool: Pool
+  readonly #isPrepared: boolean
 
-  private constructor(url: string, connections: number) {
+  private constructor(url: string, connections: number, isPrepared: boolean) {
     this.pool = new Pool({ connectionString: url, max: connections, idleTimeoutMillis: 0 })
     this.pool.on('error', () => undefined)
+    this.#isPrepared = isPrepared
   }
 
   /** Opens the log at an address, and makes it in a database that has none. */
-  static async open(url: string, connections: number): Promise<PlainLog> {
-    const log = new PlainLog(url, connections)
+  static async open(url: string, connections: number, isPrepared = false): Promise<PlainLog> {
+    const log = new PlainLog(url, connections, isPrepared)
     await log.pool.query(schema)
     return log
   }
 
   /** One durable transaction; false, and nothing written, when the stream is not at the version before the row's. */
   append(row: PlainRow): Promise<boolean> {
-    return this.#transact(row, async (client) => insertRow(client, row))
+    return this.#transact(row, (client) => this.#insert(client, row))
   }
 
   /** The same, with a statement of the application's own in the transaction. */
   appendWith(row: PlainRow, work: (client: PoolClient) => Promise<unknown>): Promise<boolean> {
     return this.#transact(row, async (client) => {
       await work(client)
-      await insertRow(client, row)
+      await this.#insert(client, row)
     })
   }
 
   /** The same with several rows of one stream, inserted one after the other. */
   appendRows(rows: readonly [PlainRow, ...PlainRow[]]): Promise<boolean> {
     return this.#transact(rows[0], async (client) => {
-      for (const row of rows) await insertRow(client, row)
+      for (const row of rows) await this.#insert(client, row)
     })
   }
 
@@ -91,7 +93,10 @@ export class PlainLog {
 
   /** All events of a stream. */
   async read(stream: string): Promise<readonly PlainEvent[]> {
-    const { rows } = await this.pool.query<PlainEvent>({ name: 'read', text: readStream, values: [stream] })
+    const { rows } = await this.pool.query<PlainEvent>({
+      ...this.#named('read', readStream),
+      values: [stream],
+    })
     return rows
   }
 
@@ -114,8 +119,7 @@ export class PlainLog {
     try {
       await client.query(begin)
       const { rows } = await client.query<number[]>({
-        name: 'version',
-        text: readVersion,
+        ...this.#named('version', readVersion),
         values: [first.stream],
         rowMode: 'array',
       })
@@ -134,10 +138,17 @@ export class PlainLog {
       client.release()
     }
   }
-}
 
-async function insertRow(client: PoolClient, { stream, version, type, data }: PlainRow): Promise<void> {
-  await client.query({ name: 'insert', text: insert, values: [stream, version, type, data, metadata] })
+  async #insert(client: PoolClient, { stream, version, type, data }: PlainRow): Promise<void> {
+    await client.query({
+      ...this.#named('insert', insert),
+      values: [stream, version, type, data, metadata],
+    })
+  }
+
+  #named(name: string, text: string): { readonly name?: string; readonly text: string } {
+    return this.#isPrepared ? { name, text } : { text }
+  }
 }
 
 const metadata = JSON.stringify({ actor, correlationId: '01980000-0000-7000-8000-000000000000' })
