@@ -63,6 +63,8 @@ export interface ReadModelStatements {
   /** Name and type of the columns that the table has; none when there is no table. */
   readonly columns: Statement
   readonly load: Statement
+  /** The documents with the position of the checkpoint: a row at least, where there is a checkpoint. */
+  readonly loadFrom: Statement
   readonly change: Statement
   readonly clear: string
 }
@@ -85,6 +87,10 @@ export function readModelStatements(schema: string, shape: ReadModelShape): Read
       SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
       WHERE attrelid = to_regclass(${literal(table)}) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`),
     load: statement(`SELECT key, document FROM ${table} WHERE key = ANY ($1)`),
+    // One statement sees one state of both.
+    loadFrom: statement(`
+      SELECT t.key, t.document, c.position FROM ${quoted(schema)}.checkpoint AS c
+      LEFT JOIN ${table} AS t ON t.key = ANY ($1) WHERE c.subscription = $2`),
     change: statement(changeText(schema, table, columns)),
     clear: `DELETE FROM ${table}`,
   }

@@ -4,6 +4,7 @@ import { Mutex } from '../core/mutex.ts'
 import type {
   Checkpoint,
   ColumnValue,
+  FoldStart,
   ReadModelChange,
   ReadModelShape,
   ReadModelStore,
@@ -64,8 +65,14 @@ export class PostgresReadModels implements ReadModelStore {
     )
   }
 
-  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#read((runner) => loadDocuments(runner, this.#parts.schema, shape, keys))
+  documents(
+    shape: ReadModelShape,
+    keys: readonly string[],
+    from?: FoldStart,
+  ): Promise<ReadonlyMap<string, string>> {
+    const { schema, name } = this.#parts
+    if (from === undefined) return this.#read((runner) => loadDocuments(runner, schema, shape, keys))
+    return this.#read((runner) => loadDocumentsFrom(runner, { schema, name, shape, keys, from }))
   }
 
   change(change: ReadModelChange): Promise<boolean> {
@@ -230,6 +237,33 @@ async function loadDocuments(
   if (keys.length === 0) return new Map()
   const rows = await runner.run(sql.readModelStatements(schema, shape).load, [textArray(keys)])
   return new Map(rows.map(([key, document]) => [String(key), String(document)]))
+}
+
+async function loadDocumentsFrom(
+  runner: Runner,
+  {
+    schema,
+    name,
+    shape,
+    keys,
+    from,
+  }: {
+    readonly schema: string
+    readonly name: string
+    readonly shape: ReadModelShape
+    readonly keys: readonly string[]
+    readonly from: FoldStart
+  },
+): Promise<ReadonlyMap<string, string>> {
+  const { loadFrom } = sql.readModelStatements(schema, shape)
+  const rows = await runner.run(loadFrom, [textArray(keys), from.subscription])
+  if (Number(rows[0]?.[2] ?? -1) !== from.position) {
+    throw new DaybookError('TRANSACTION_ABORTED', `${name}: somebody else moved ${from.subscription}`, {
+      store: name,
+      ...from,
+    })
+  }
+  return new Map(rows.flatMap(([key, document]) => (key === null ? [] : [[String(key), String(document)]])))
 }
 
 async function readCheckpoint(

@@ -1,5 +1,5 @@
 import { deepFreeze } from '../core/fold.ts'
-import type { DocumentRow, ReadModelTransaction } from '../core/ports/read-models.ts'
+import type { DocumentRow, FoldStart, ReadModelTransaction } from '../core/ports/read-models.ts'
 import { documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
@@ -26,10 +26,13 @@ export class DocumentFold {
   /**
    * Loads what the rows need and folds them in order. Stops before the first event that a function of the projection
    * throws on: `folded` rows are in, `error` says why not the next.
+   *
+   * @param from the checkpoint that the documents to load must be of
    */
   async fold(
     rows: readonly EventRow[],
     models: Pick<ReadModelTransaction, 'documents'>,
+    from?: FoldStart,
   ): Promise<FoldResult> {
     const steps: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
     const missing = new Set<string>()
@@ -45,7 +48,7 @@ export class DocumentFold {
         break
       }
     }
-    if (missing.size > 0) await this.#load([...missing], models)
+    if (missing.size > 0) await this.#load([...missing], models, from)
     let folded = 0
     for (const { event, keys } of steps) {
       try {
@@ -70,8 +73,12 @@ export class DocumentFold {
     }
   }
 
-  async #load(keys: readonly string[], models: Pick<ReadModelTransaction, 'documents'>): Promise<void> {
-    const loaded = await models.documents(this.#definition.shape, keys)
+  async #load(
+    keys: readonly string[],
+    models: Pick<ReadModelTransaction, 'documents'>,
+    from: FoldStart | undefined,
+  ): Promise<void> {
+    const loaded = await models.documents(this.#definition.shape, keys, from)
     for (const key of keys) {
       const text = loaded.get(key)
       this.#documents.set(key, text === undefined ? null : deepFreeze(JSON.parse(text)))

@@ -99,6 +99,8 @@ export class Projecting implements FollowerWork {
       throw batch.error
     } catch (error) {
       this.#forget()
+      // Somebody else folds as well, and was faster: there may be less to do now.
+      if (isDaybookError(error, 'TRANSACTION_ABORTED')) return true
       throw isDaybookError(error, 'PROJECTION_FAILED') ? new FollowerStop(error) : error
     } finally {
       for (const listener of this.#listeners) listener()
@@ -137,7 +139,10 @@ export class Projecting implements FollowerWork {
         items: definition.items,
         limit: pageEvents,
       })
-      const { folded, error } = await this.#fold.fold(rows, models)
+      const { folded, error } = await this.#fold.fold(rows, models, {
+        subscription: definition.subscription,
+        position: this.#position,
+      })
       const failed = error === undefined ? undefined : rows[folded]
       if (failed !== undefined) return { position: failed.position - 1, hasMore: false, error }
       afterPosition = scannedTo

@@ -25,6 +25,7 @@ export type {
   ColumnType,
   ColumnValue,
   DocumentRow,
+  FoldStart,
   ReadModelChange,
   ReadModelShape,
   ReadModelStore,

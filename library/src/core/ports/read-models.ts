@@ -43,11 +43,26 @@ export interface ReadModelChange {
   readonly deletes: readonly string[]
 }
 
+/** Where a fold begins: the checkpoint of a subscription. */
+export interface FoldStart {
+  readonly subscription: string
+  readonly position: number
+}
+
 /** Reading and changing read models inside a transaction of the store. */
 export interface ReadModelTransaction {
   checkpoint(subscription: string): Promise<Checkpoint | undefined>
-  /** The documents of the keys that have one. */
-  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /**
+   * The documents of the keys that have one.
+   *
+   * @param from what a fold begins from: rejects with `TRANSACTION_ABORTED` when the documents are not those of this
+   * checkpoint. Somebody else's change may be seen before it is durable, and be gone after a crash of the database.
+   */
+  documents(
+    shape: ReadModelShape,
+    keys: readonly string[],
+    from?: FoldStart,
+  ): Promise<ReadonlyMap<string, string>>
   /** False, and nothing changed, when the checkpoint is not at `fromPosition`. */
   change(change: ReadModelChange): Promise<boolean>
 }
