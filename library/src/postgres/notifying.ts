@@ -51,14 +51,17 @@ export class Notifier {
       return
     }
     // A notification that is lost is made up for by the poll of whoever misses it.
-    this.#parts.sender.run(this.#parts.sql.notify).catch(() => undefined)
-    this.#send = setTimeout(() => {
-      this.#send = undefined
-      if (!this.#isSendingAgain) return
-      this.#isSendingAgain = false
-      this.notify()
-    }, debounceMs)
+    const sending = this.#parts.sender.run(this.#parts.sql.notify).catch(() => undefined)
+    // No more than one at a time: where the server is away, each would wait for its own time-out, one after the other.
+    this.#send = setTimeout(() => void sending.then(() => this.#sent()), debounceMs)
     this.#send.unref()
+  }
+
+  #sent(): void {
+    this.#send = undefined
+    if (!this.#isSendingAgain) return
+    this.#isSendingAgain = false
+    this.notify()
   }
 
   /** Calls back when there may be new events; returns how to stop. */

@@ -127,6 +127,8 @@ export class DerivedWriter implements Runner {
   readonly #session: Session
   readonly #isReadOnly: boolean
   readonly #mutex = new Mutex()
+  /** When the server was given up last, and why. */
+  #lost: { readonly atMs: number; readonly error: unknown } | undefined
 
   /** @param isReadOnly refuses to write, whatever the user may do */
   constructor(session: Session, isReadOnly: boolean) {
@@ -158,19 +160,30 @@ export class DerivedWriter implements Runner {
   ): Promise<Result> {
     const { timeoutMs, name, host } = this.#session.address
     if (this.#isReadOnly) return Promise.reject(openedReadOnly(name))
+    const askedMs = performance.now()
     return this.#mutex.run(async () => {
+      // Who has waited as long as those before it, who found nobody there, need not wait as long again.
+      if (this.#lost !== undefined && this.#lost.atMs - askedMs >= timeoutMs) throw this.#lost.error
       const startMs = performance.now()
       for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
         try {
-          return await transact(this.#session, begin(timeoutMs, flushesAtCommit), work)
+          const result = await transact(this.#session, begin(timeoutMs, flushesAtCommit), work)
+          this.#lost = undefined
+          return result
         } catch (error) {
           // A change that was committed after all is not at its checkpoint any more, and is not done twice.
           const isHarmless = isWorthRepeating(error) || isConnectionLoss(error)
-          if (!isHarmless || performance.now() - startMs >= timeoutMs) throw translated(error, name)
+          if (!isHarmless || performance.now() - startMs >= timeoutMs) throw this.#givenUp(error, name)
         }
         await host.sleep(delayMs * (0.5 + host.random()))
       }
     })
+  }
+
+  #givenUp(cause: unknown, name: string): unknown {
+    const error = translated(cause, name)
+    if (isConnectionLoss(cause)) this.#lost = { atMs: performance.now(), error }
+    return error
   }
 }
 

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { after, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { testServer } from '@daybook/postgres-server/testing'
+import { nodeHost } from '../host/node-host.ts'
 import { openBook } from '../index.ts'
 import { postgres } from './index.ts'
 
@@ -82,4 +83,23 @@ it('does not keep a book from being closed that has only begun to listen', async
   assert.deepEqual(await reading, [])
   const isClosed = await Promise.race([book.close().then(() => true), sleep(10_000, false)])
   assert.ok(isClosed)
+})
+
+it('is waited for together by all that wait to be written', async () => {
+  const url = new URL(server.url(await server.createDatabase()))
+  const wire = new Wire(url)
+  after(() => wire.close())
+  url.port = String(await wire.listen())
+  const store = await postgres(url.href, { migrate: true, timeoutMs: 1_500 }).open(nodeHost())
+  const row = { fold: 'f', fingerprint: '', version: 1, position: 1, eventId: '', state: '{}', checksum: '' }
+  await store.snapshots.save({ ...row, stream: 'thing-0' })
+  wire.isSilent = true
+  const startMs = performance.now()
+  const saves = Array.from({ length: 12 }, (_, index) =>
+    store.snapshots.save({ ...row, stream: `thing-${index}` }),
+  )
+  const ends = await Promise.allSettled(saves)
+  assert.ok(ends.every(({ status }) => status === 'rejected'))
+  assert.ok(performance.now() - startMs < 12_000)
+  await store.close()
 })
