@@ -29,7 +29,7 @@ test('the benchmarks of the embedded stores run and check themselves', async () 
 test('the benchmarks on PostgreSQL run, with several processes too, and check themselves', {
   skip: npmBinaries() === undefined ? 'npm has no PostgreSQL for this platform' : false,
 }, async () => {
-  const only = ['append-64', 'append-8x8'].flatMap((name) => ['--only', name])
+  const only = ['append-64', 'append-8x8', 'append-joined-64'].flatMap((name) => ['--only', name])
   const figures = await figuresOf('--store', 'postgres', ...only)
   assert.deepEqual(
     figures.map(({ name, store }) => [name, store]),

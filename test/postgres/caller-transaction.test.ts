@@ -153,6 +153,16 @@ describe('a transaction that cannot be joined', () => {
     await isUntouched()
   })
 
+  it('is refused: one that has failed, before the driver knows', async () => {
+    await inTransaction(async (client) => {
+      await assert.rejects(client.query('SELECT 1 / 0'))
+      const transaction = { query: client.query.bind(client), getTransactionStatus: () => 'T' }
+      const attempt = book.append('account-1', events.Deposited({ cents: 5 }), { transaction })
+      await assert.rejects(attempt, { code: 'TRANSACTION_INVALID', message: /has failed; roll it back/ })
+    })
+    await isUntouched()
+  })
+
   it('is refused: one that may be lost after its commit', async () => {
     await inTransaction(async (transaction) => {
       const attempt = book.append('account-1', events.Deposited({ cents: 5 }), { transaction })

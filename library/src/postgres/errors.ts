@@ -150,6 +150,11 @@ export function isOvertaken(error: unknown): boolean {
   return isServerError(error) && keys.test(error.constraint ?? '')
 }
 
+/** True when a statement was refused because another one of its transaction had failed before. */
+export function isFailedTransaction(error: unknown): boolean {
+  return isServerError(error) && error.code === '25P02'
+}
+
 /** True when a lock was not to be had within the time given for it. */
 export function isLockTimeout(error: unknown): boolean {
   return isServerError(error) && error.code === '55P03'

@@ -7,7 +7,7 @@ import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import type { RowHasher } from '../core/row-hash.ts'
 import { type Row, type Runner, runOn } from './connection.ts'
 import { isClient, type PostgresClient } from './driver.ts'
-import { isConnectionLoss, openedReadOnly, translated } from './errors.ts'
+import { isConnectionLoss, isFailedTransaction, openedReadOnly, translated } from './errors.ts'
 import { heldFacts, insertPlan } from './facts.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
@@ -34,10 +34,11 @@ export function joinedClient(transaction: unknown, name: string): PostgresClient
   }
   const status = transaction.getTransactionStatus === undefined ? 'T' : transaction.getTransactionStatus()
   if (status === 'T') return transaction
-  if (status === 'E')
-    throw invalid(name, 'the transaction on the connection given has failed; roll it back first')
+  if (status === 'E') throw invalid(name, failedBefore)
   throw invalid(name, 'the connection given has no open transaction; run BEGIN first')
 }
+
+const failedBefore = 'the transaction on the connection given has failed; roll it back first'
 
 /** Appends that join one transaction take turns: savepoints nest, they do not interleave. */
 const turns = new WeakMap<PostgresClient, Mutex>()
@@ -164,7 +165,10 @@ class JoinedRunner implements Runner {
 
   async #check(): Promise<void> {
     const { name, sql, identity, flush } = this.#parts
-    await runOn(this.client, statements.savepoint)
+    await runOn(this.client, statements.savepoint).catch((cause) => {
+      // The driver rejects a failed statement before it hears that the transaction has failed with it.
+      throw isFailedTransaction(cause) ? invalid(name, failedBefore, cause) : cause
+    })
     const book = await runOn(this.client, sql.readBook, [], { isPrepared: false }).catch(async (cause) => {
       await runOn(this.client, statements.rollbackToSavepoint)
       throw invalid(name, 'the connection given cannot read this book', cause)
