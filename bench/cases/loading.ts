@@ -48,10 +48,14 @@ async function appendMovements(book: Book, from: number, to: number): Promise<vo
   }
 }
 
-/** Opening is not part of it; a new book each time, so that nothing is in memory. */
+/**
+ * Opening is not part of it, nor are the connections that a store opens when it first needs them; a new book each time,
+ * so that nothing of the stream is in memory.
+ */
 function bookLoading(settings: { readonly store: Store; readonly snapshots: SnapshotPolicy }): Side {
   return async () => {
     const book = await openBook({ ...settings, deciders: [account] })
+    await book.load<Account>(account, 'somebody-else')
     let movements = 0
     const ms = await timeMs(async () => {
       const { state } = await book.load<Account>(account, '42')
