@@ -107,12 +107,14 @@ async function behindNetwork<Result>(
   const behind = await Network.before(server)
   const url = new URL(address.url)
   url.port = String(behind.port)
-  const open = (to: string): Promise<Book> =>
+  const open = (to: string, patienceMs = timeoutMs): Promise<Book> =>
     openBook({
-      store: postgres(to, { schema: address.schema, migrate: true, timeoutMs }),
+      store: postgres(to, { schema: address.schema, migrate: true, timeoutMs: patienceMs }),
       deciders: [account],
       projections: [balances, totals],
     })
+  // Making the tables is no part of the test, and may take its time on a slow machine.
+  await (await open(address.url, 60_000)).close()
   const book = await open(url.href)
   const beside = await open(address.url)
   try {
