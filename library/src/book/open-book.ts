@@ -43,7 +43,10 @@ export async function openBook(options: BookOptions): Promise<Book> {
       store,
       host,
       queue: new AppendQueue(
-        { commit: (requests) => store.log.append(requests, inline), nextTurn: host.nextTurn },
+        {
+          commit: (requests, next) => store.log.append(requests, inline, next),
+          nextTurn: host.nextTurn,
+        },
         batchBounds,
       ),
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },

@@ -40,6 +40,12 @@ const tag = 'event_tag_pkey'
 const reads: Reads = {
   'the head': [sql.readHead.text, `${events - 10}`, position],
   'the head from the start': [sql.readHead.text, '0', position],
+  'rows that are sent ahead': [
+    sql.insertBehind.text,
+    `ARRAY[1], ARRAY['a-1'], ARRAY[1], ARRAY['T'], ARRAY[1], ARRAY[gen_random_uuid()], ARRAY['{}'::json],
+      ARRAY['{}'::json], ARRAY['[]'::json], ARRAY[0], ARRAY[''::bytea], ARRAY[''::bytea], ${events - 10}, ''`,
+    position,
+  ],
   'a flush': [sql.flush.text, 'ARRAY[700], 700', position],
   heads: [sql.readVersions.text, `ARRAY['account-1','account-2'], ARRAY[0, 3]`, stream],
   'idempotency keys': [sql.readKeys.text, `ARRAY['key-1','key-2']`, 'idempotency_key_pkey'],

@@ -137,7 +137,7 @@ export function postgres(
 /** The connections of one opened store. */
 interface Sessions {
   readonly readers: readonly Session[]
-  readonly writer: Session
+  readonly writers: readonly Session[]
   readonly flusher: Session
   readonly derived: Session
   readonly listener: Session | undefined
@@ -155,7 +155,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
   try {
     const facts = await readServerFacts(reader)
     requireFitServer(facts, { name, isReadOnly, unsafeDurability: options.unsafeDurability ?? false })
-    if (options.migrate === true && !isReadOnly) await migrate(sessions.writer, schema, host)
+    if (options.migrate === true && !isReadOnly) await migrate(sessions.writers[0] as Session, schema, host)
     const identity = await readIdentity(reader, sql, { schema, name, isReplica: facts.isReplica })
     await requireRights(reader, sql, { name, isReadOnly, user: facts.user })
     const derived = new DerivedWriter(sessions.derived, isReadOnly)
@@ -175,7 +175,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       notifier,
       partitions,
       readers: sessions.readers,
-      writer: sessions.writer,
+      writers: sessions.writers,
       flusher: new Flusher(sessions.flusher, sql),
       flush: opening.flush,
       isReadOnly,
@@ -226,7 +226,8 @@ function sessionsOf(
   const { listen, readConnections } = opening
   return {
     readers: Array.from({ length: readConnections }, () => new Session(address, 'reader')),
-    writer: new Session(address, 'writer'),
+    // One appends while the other waits for the disk.
+    writers: [new Session(address, 'writer'), new Session(address, 'writer')],
     flusher: new Session(address, 'flusher'),
     derived: new Session(address, 'read models'),
     listener:
@@ -238,7 +239,7 @@ function sessionsOf(
   }
 }
 
-async function closeAll({ readers, writer, flusher, derived, listener }: Sessions): Promise<void> {
-  const all = [...readers, writer, flusher, derived, ...(listener === undefined ? [] : [listener])]
+async function closeAll({ readers, writers, flusher, derived, listener }: Sessions): Promise<void> {
+  const all = [...readers, ...writers, flusher, derived, ...(listener === undefined ? [] : [listener])]
   await Promise.all(all.map((session) => session.close()))
 }

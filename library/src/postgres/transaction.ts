@@ -1,5 +1,5 @@
 import { DaybookError } from '../core/errors.ts'
-import { type Row, type Runner, runOn, type Session } from './connection.ts'
+import { type Row, type Runner, resultOn, runOn, type Session } from './connection.ts'
 import type { PostgresConnection, PostgresNotice } from './driver.ts'
 import { ConnectionLost, isCancelledWait, isConnectionLoss, isServerError } from './errors.ts'
 import * as sql from './statements.ts'
@@ -40,6 +40,11 @@ export class Transaction implements Runner {
 
   run(statement: sql.Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
     return runOn(this.#client, statement, values, this.#session.options)
+  }
+
+  /** Runs what writes rows; returns how many, or null when that is not said. */
+  async count(statement: sql.Statement, values: readonly unknown[]): Promise<number | null> {
+    return (await resultOn(this.#client, statement, values, this.#session.options)).rowCount
   }
 
   /** Sends what is run at once in one piece, which spares both sides most of their system calls; waits for all of it. */

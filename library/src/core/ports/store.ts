@@ -62,8 +62,14 @@ export interface EventLog extends LogReader {
    * Rejects only when the whole transaction failed, and then nothing was written.
    *
    * @param inline runs inside the transaction after the rows are written; if it rejects, so does the append
+   * @param next called, once at most, by a store that takes up another batch while this one is not answered yet: it may
+   * be given now. Appends are written in the order in which they are given, whenever that is.
    */
-  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
+  append(
+    requests: readonly AppendRequest[],
+    inline?: InlineStep,
+    next?: () => void,
+  ): Promise<readonly AppendOutcome[]>
   /**
    * Resolves when every event up to a position would survive a crash. Reading shows what is committed, which may be
    * a few milliseconds before it is on the disk: whoever acts on the world outside of this database asks first.
