@@ -61,7 +61,7 @@ export class AppendQueue {
   #isRunning = false
   /** Batches that are not answered yet. */
   #underWay = 0
-  /** The store has begun a batch before the one before it was answered: it works on two at a time. */
+  /** The store asked for another batch before it answered the last: it works on two at a time. */
   #isOverlapping = false
 
   constructor(store: BatchCommit, bounds: BatchBounds) {
@@ -99,11 +99,13 @@ export class AppendQueue {
   #begin(batch: readonly Waiting[]): Promise<void> {
     return new Promise((resolve) => {
       this.#underWay++
+      let isOverlapping = false
       const next = (): void => {
-        this.#isOverlapping = true
+        isOverlapping = true
         resolve()
       }
       void this.#settle(batch, next).then(() => {
+        this.#isOverlapping = isOverlapping
         this.#underWay--
         resolve()
       })

@@ -88,7 +88,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     const turn = new Turn(this.#lastTurn)
     this.#lastTurn = turn
     this.#underWay.add(turn)
-    void turn.ending.then(() => this.#writers.idle()).then(next)
+    void turn.sent.then(() => this.#writers.idle()).then(next)
     await turn.mayBegin()
     const writer = await this.#writers.take()
     try {
@@ -247,7 +247,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
       ended(),
       ...(mustFlush ? [this.#flush(transaction, plan.head)] : []),
     ]
-    turn.end()
+    // Where others append as well, batches of half the size would only be more.
+    if (this.#isOwnHead(batch.facts) || inserted !== undefined) turn.end()
     return pending
   }
 
@@ -256,8 +257,12 @@ export class PostgresLog extends PostgresReader implements EventLog {
    * its release costs least.
    */
   #isShared({ requests, turn, facts }: PlannedBatch): boolean {
-    const isOwnHead = facts.head.position === this.#ownHead && this.#ownHead > 0
-    return turn.isOverlapping || requests.length >= fewRequests || !isOwnHead
+    return turn.isOverlapping || requests.length >= fewRequests || !this.#isOwnHead(facts)
+  }
+
+  /** Whether nobody else appended since this process did. */
+  #isOwnHead({ head }: HeldFacts): boolean {
+    return head.position === this.#ownHead && this.#ownHead > 0
   }
 
   /** Makes durable what was committed before, on this connection and on all others, and makes sure that it is there. */

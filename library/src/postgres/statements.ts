@@ -145,8 +145,8 @@ export function logStatements(schema: string): LogStatements {
       SELECT key, fingerprint, first_position, event_count FROM ${inSchema('idempotency_key')}
       WHERE key = ANY ($1)`),
     readIds: statement(`SELECT id FROM ${eventIndex} WHERE id = ANY ($1::uuid[])`),
-    insertEvents: statement(insertion(event)),
-    insertBehind: statement(`${insertion(event)}
+    insertEvents: statement(insertion(inSchema('event'))),
+    insertBehind: statement(`${insertion(inSchema('event'))}
       WHERE current_setting('daybook.holds', true) = 'lock'
         AND (SELECT chain_hash FROM ${event} WHERE position >= $13 ORDER BY position DESC LIMIT 1) = $14::bytea`),
     insertKeys: statement(`

@@ -5,6 +5,7 @@ import type { Session } from './connection.ts'
  * next begins, on another connection, as soon as the commit of the one before is sent, and waits for the lock there.
  */
 export class Turn {
+  readonly #sent = Promise.withResolvers<void>()
   readonly #ending = Promise.withResolvers<void>()
   readonly #committed = Promise.withResolvers<boolean>()
   readonly #over = Promise.withResolvers<void>()
@@ -19,9 +20,9 @@ export class Turn {
     })
   }
 
-  /** Resolves when the end of its transaction is sent, or it is over. */
-  get ending(): Promise<void> {
-    return this.#ending.promise
+  /** Resolves when the next may begin while this one is not answered; never, if it may not. */
+  get sent(): Promise<void> {
+    return this.#sent.promise
   }
 
   /** Resolves when it is answered. */
@@ -36,7 +37,7 @@ export class Turn {
 
   /** Resolves when it may ask for the lock. */
   async mayBegin(): Promise<void> {
-    await this.#previous?.ending
+    if (this.#previous !== undefined) await this.#previous.#ending.promise
   }
 
   /** Whether it may go on from what it found under the lock; false when the turn before has to be done again first. */
@@ -52,6 +53,7 @@ export class Turn {
   /** The end of its transaction is sent. */
   end(): void {
     this.#isEnding = true
+    this.#sent.resolve()
     this.#ending.resolve()
   }
 
