@@ -21,10 +21,10 @@ export const network: TortureTest = {
 const timeoutMs = 1_000
 /**
  * How long to wait for an answer that never comes: the store itself waits a second longer than the server would. A
- * command reads its key, loads its stream, waits for the batch before its own, and appends: each may wait in vain, and
- * once more on a new connection.
+ * command loads its stream, reads its key and appends: each may wait in vain, and once more on a new connection. Before
+ * that it waits for the command ahead of it on the same stream, which does the same.
  */
-const mostMs = 8 * (timeoutMs + 1_000)
+const mostMs = 12 * (timeoutMs + 1_000)
 const lanes = 6
 /** A time-out that came to nothing keeps no process running. */
 const unwaited = { ref: false }
