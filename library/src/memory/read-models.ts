@@ -1,4 +1,5 @@
 import { type DocumentQuery, type HeldDocument, selectDocuments } from '../core/document-query.ts'
+import type { Lease } from '../core/ports/following.ts'
 import type {
   Checkpoint,
   ColumnValue,
@@ -7,6 +8,7 @@ import type {
   ReadModelShape,
   ReadModelStore,
 } from '../core/ports/read-models.ts'
+import type { MemoryLeases } from './leases.ts'
 
 interface StoredDocument extends HeldDocument {
   readonly document: string
@@ -16,14 +18,19 @@ type Documents = ReadonlyMap<string, StoredDocument>
 
 /** Read models and checkpoints as immutable maps, so that a transaction is a copy that is kept or dropped. */
 export class MemoryReadModels implements ReadModelStore {
+  readonly #leases: MemoryLeases
   #models: ReadonlyMap<string, Documents> = new Map()
   #checkpoints: ReadonlyMap<string, Checkpoint> = new Map()
   #changes = 0
   #begunAt = 0
 
+  constructor(leases: MemoryLeases) {
+    this.#leases = leases
+  }
+
   /** A transaction: works on a copy until `commit`. */
   begin(): MemoryReadModels {
-    const copy = new MemoryReadModels()
+    const copy = new MemoryReadModels(this.#leases)
     copy.#models = this.#models
     copy.#checkpoints = this.#checkpoints
     copy.#begunAt = this.#changes
@@ -69,8 +76,9 @@ export class MemoryReadModels implements ReadModelStore {
     checkpoint,
     upserts,
     deletes,
+    lease,
   }: ReadModelChange): Promise<boolean> {
-    if (this.#checkpoints.get(subscription)?.position !== fromPosition) return Promise.resolve(false)
+    if (!this.#isAt(subscription, fromPosition, lease)) return Promise.resolve(false)
     const documents = new Map(this.#documents(shape))
     for (const row of upserts) documents.set(row.key, heldDocument(shape, row))
     for (const key of deletes) documents.delete(key)
@@ -79,8 +87,13 @@ export class MemoryReadModels implements ReadModelStore {
     return Promise.resolve(true)
   }
 
-  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
-    const isThere = this.#checkpoints.get(subscription)?.position === fromPosition
+  moveCheckpoint(
+    subscription: string,
+    fromPosition: number,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+  ): Promise<boolean> {
+    const isThere = this.#isAt(subscription, fromPosition, lease)
     if (isThere) this.#setCheckpoint(subscription, checkpoint)
     return Promise.resolve(isThere)
   }
@@ -101,6 +114,25 @@ export class MemoryReadModels implements ReadModelStore {
     return Promise.resolve()
   }
 
+  // Documents are found without indexes here.
+  async index(): Promise<void> {}
+
+  drop(shape: ReadModelShape, subscription: string): Promise<void> {
+    const models = new Map(this.#models)
+    models.delete(nameOf(shape))
+    this.#models = models
+    const checkpoints = new Map(this.#checkpoints)
+    checkpoints.delete(subscription)
+    this.#setCheckpoints(checkpoints)
+    this.#leases.drop(subscription)
+    return Promise.resolve()
+  }
+
+  #isAt(subscription: string, fromPosition: number, lease: Lease | undefined): boolean {
+    if (lease !== undefined && !this.#leases.holds(lease)) return false
+    return this.#checkpoints.get(subscription)?.position === fromPosition
+  }
+
   #documents(shape: ReadModelShape): Documents {
     return this.#models.get(nameOf(shape)) ?? new Map()
   }
@@ -117,7 +149,7 @@ export class MemoryReadModels implements ReadModelStore {
 }
 
 function nameOf(shape: ReadModelShape): string {
-  return `${shape.name}@${shape.version}`
+  return `${shape.name}@${shape.version}.${shape.generation ?? 1}`
 }
 
 function entryOf(held: StoredDocument | undefined): [string, string][] {

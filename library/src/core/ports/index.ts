@@ -19,6 +19,20 @@ export {
 } from '../document-query.ts'
 export { matchesQuery, type QueryItem } from '../query.ts'
 export { type EventRow, genesisHash, RowHasher, type RowHashes } from '../row-hash.ts'
+export type {
+  Acquired,
+  FollowingStore,
+  FollowingTransaction,
+  Lease,
+  LeaseStatus,
+  ParkedEvent,
+  ParkedFilter,
+  ParkedStatus,
+  ReadModelCopy,
+  ReadModelRecord,
+  SqlTransaction,
+  Trial,
+} from './following.ts'
 export type { Host } from './host.ts'
 export type {
   Checkpoint,
