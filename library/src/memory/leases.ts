@@ -5,6 +5,7 @@ interface Held {
   readonly token: number
   readonly renewedAtMs: number
   readonly untilMs: number
+  readonly isTakenOver: boolean
   readonly isPaused: boolean
   readonly trial: Trial | undefined
 }
@@ -14,6 +15,7 @@ const nobody: Held = {
   token: 0,
   renewedAtMs: 0,
   untilMs: 0,
+  isTakenOver: false,
   isPaused: false,
   trial: undefined,
 }
@@ -32,8 +34,10 @@ export class MemoryLeases {
     const isFree = held.owner === undefined || held.owner === owner || held.untilMs <= nowMs
     if (!isFree || held.isPaused) return undefined
     const token = held.token + 1
-    this.#held.set(subscription, { ...held, owner, token, renewedAtMs: nowMs, untilMs: nowMs + leaseMs })
-    const isTakenOver = held.owner !== undefined && held.owner !== owner
+    // Who has it already is told once more whether it was taken over: the answer may have been lost.
+    const isTakenOver = held.owner === owner ? held.isTakenOver : held.owner !== undefined
+    const times = { renewedAtMs: nowMs, untilMs: nowMs + leaseMs }
+    this.#held.set(subscription, { ...held, ...times, owner, token, isTakenOver })
     return { lease: { subscription, owner, token }, isTakenOver, trial: held.trial }
   }
 
@@ -47,7 +51,7 @@ export class MemoryLeases {
   release(lease: Lease): void {
     const held = this.#held.get(lease.subscription)
     if (held === undefined || !this.holds(lease)) return
-    this.#held.set(lease.subscription, { ...held, owner: undefined, untilMs: 0 })
+    this.#held.set(lease.subscription, { ...held, owner: undefined, untilMs: 0, isTakenOver: false })
   }
 
   noteTrial(lease: Lease, trial: Trial | undefined): boolean {
@@ -66,6 +70,7 @@ export class MemoryLeases {
   }
 
   status(subscription: string): LeaseStatus {
-    return { subscription, ...(this.#held.get(subscription) ?? nobody) }
+    const { isTakenOver: _, ...held } = this.#held.get(subscription) ?? nobody
+    return { subscription, ...held }
   }
 }

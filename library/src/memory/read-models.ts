@@ -1,13 +1,16 @@
 import { type DocumentQuery, type HeldDocument, selectDocuments } from '../core/document-query.ts'
+import { DaybookError } from '../core/errors.ts'
 import type { Lease } from '../core/ports/following.ts'
 import type {
   Checkpoint,
   ColumnValue,
   DocumentRow,
+  FoldStart,
   ReadModelChange,
   ReadModelShape,
   ReadModelStore,
 } from '../core/ports/read-models.ts'
+import { type Kept, nothingKept, without } from './kept.ts'
 import type { MemoryLeases } from './leases.ts'
 
 interface StoredDocument extends HeldDocument {
@@ -16,11 +19,15 @@ interface StoredDocument extends HeldDocument {
 
 type Documents = ReadonlyMap<string, StoredDocument>
 
-/** Read models and checkpoints as immutable maps, so that a transaction is a copy that is kept or dropped. */
+/**
+ * Read models, checkpoints and what else subscriptions keep, as immutable maps, so that a transaction is a copy that is
+ * kept or dropped.
+ */
 export class MemoryReadModels implements ReadModelStore {
   readonly #leases: MemoryLeases
   #models: ReadonlyMap<string, Documents> = new Map()
   #checkpoints: ReadonlyMap<string, Checkpoint> = new Map()
+  #kept: Kept = nothingKept
   #changes = 0
   #begunAt = 0
 
@@ -33,6 +40,7 @@ export class MemoryReadModels implements ReadModelStore {
     const copy = new MemoryReadModels(this.#leases)
     copy.#models = this.#models
     copy.#checkpoints = this.#checkpoints
+    copy.#kept = this.#kept
     copy.#begunAt = this.#changes
     return copy
   }
@@ -41,8 +49,18 @@ export class MemoryReadModels implements ReadModelStore {
   commit(transaction: MemoryReadModels): boolean {
     if (transaction.#begunAt !== this.#changes) return false
     this.#models = transaction.#models
+    this.#kept = transaction.#kept
     this.#setCheckpoints(transaction.#checkpoints)
     return true
+  }
+
+  get kept(): Kept {
+    return this.#kept
+  }
+
+  keep(kept: Partial<Kept>): void {
+    this.#kept = { ...this.#kept, ...kept }
+    this.#changes++
   }
 
   async prepare(_shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
@@ -64,9 +82,16 @@ export class MemoryReadModels implements ReadModelStore {
     )
   }
 
-  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  async documents(
+    shape: ReadModelShape,
+    keys: readonly string[],
+    from?: FoldStart,
+  ): Promise<ReadonlyMap<string, string>> {
+    if (from !== undefined && !this.#isAt(from.subscription, from.position, undefined)) {
+      throw new DaybookError('TRANSACTION_ABORTED', `somebody else moved ${from.subscription}`, { ...from })
+    }
     const held = this.#documents(shape)
-    return Promise.resolve(new Map(keys.flatMap((key) => entryOf(held.get(key)))))
+    return new Map(keys.flatMap((key) => entryOf(held.get(key))))
   }
 
   change({
@@ -110,6 +135,8 @@ export class MemoryReadModels implements ReadModelStore {
 
   reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     this.#models = new Map(this.#models).set(nameOf(shape), new Map())
+    // The log is read anew, and would meet these twice; what a person decided stays.
+    this.#kept = without(this.#kept, subscription, ({ status }) => status === 'skipped')
     this.#setCheckpoint(subscription, start)
     return Promise.resolve()
   }
@@ -123,12 +150,15 @@ export class MemoryReadModels implements ReadModelStore {
     this.#models = models
     const checkpoints = new Map(this.#checkpoints)
     checkpoints.delete(subscription)
+    this.#kept = without(this.#kept, subscription)
     this.#setCheckpoints(checkpoints)
     this.#leases.drop(subscription)
     return Promise.resolve()
   }
 
   #isAt(subscription: string, fromPosition: number, lease: Lease | undefined): boolean {
+    // A lease of another subscription gives no right to this one.
+    if (lease !== undefined && lease.subscription !== subscription) return false
     if (lease !== undefined && !this.#leases.holds(lease)) return false
     return this.#checkpoints.get(subscription)?.position === fromPosition
   }
@@ -141,7 +171,7 @@ export class MemoryReadModels implements ReadModelStore {
     this.#setCheckpoints(new Map(this.#checkpoints).set(subscription, checkpoint))
   }
 
-  // Every change moves or sets a checkpoint, so counting here counts them all.
+  // Every change of documents moves or sets a checkpoint, so counting here counts them all.
   #setCheckpoints(checkpoints: ReadonlyMap<string, Checkpoint>): void {
     this.#checkpoints = checkpoints
     this.#changes++

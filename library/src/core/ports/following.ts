@@ -1,11 +1,14 @@
 import type { Checkpoint, ReadModelTransaction } from './read-models.ts'
 
-/** The right to run a subscription, or one shard of it, until it ends or somebody else takes it. */
+/**
+ * The right to run a subscription, or one shard of it, until it is given back or somebody else takes it. Others may take
+ * it once its time is over; until one does, it is still held.
+ */
 export interface Lease {
   readonly subscription: string
   /** Who holds it: unique to one opening of a book. */
   readonly owner: string
-  /** Fencing token: one more each time the lease changes hands. A write that carries an older one is refused. */
+  /** Fencing token: grows each time the lease is taken. A write that carries an older one is refused. */
   readonly token: number
 }
 
@@ -19,7 +22,10 @@ export interface Trial {
 /** A lease that was got. */
 export interface Acquired {
   readonly lease: Lease
-  /** True when the last owner neither renewed nor released it: it died, or hangs. */
+  /**
+   * True when the last other owner neither renewed nor released it: it died, or hangs. An owner that takes it again
+   * without having given it back is told the same once more.
+   */
   readonly isTakenOver: boolean
   readonly trial: Trial | undefined
 }
@@ -56,7 +62,7 @@ export interface ParkedEvent {
   readonly type: string
   readonly status: ParkedStatus
   readonly attempts: number
-  /** The last error as text; null for one that only waits. */
+  /** The last error as text; null for one that only waits. NUL and half a surrogate pair come back as U+FFFD, here and below. */
   readonly error: string | null
   /** When it is tried again; null for one that is not. Store's clock. */
   readonly nextAtMs: number | null
@@ -101,22 +107,28 @@ export interface ReadModelRecord {
 /** SQL on the database of the book, inside the transaction that moves the checkpoint. */
 export interface SqlTransaction {
   readonly dialect: 'sqlite' | 'postgres'
-  /** Runs one statement with parameters (`?` on SQLite, `$1` on PostgreSQL); rows as objects by column name. */
+  /**
+   * Runs one statement with parameters (`?` on SQLite, `$1` on PostgreSQL); rows as objects by column name, of the values
+   * that the driver makes: a `bigint` of PostgreSQL is a string, a boolean in SQLite 0 or 1. Rejects with the driver's own
+   * error, and with `ILLEGAL_ARGUMENT` for several statements and for one that would end the transaction.
+   */
   query(text: string, values?: readonly unknown[]): Promise<readonly { readonly [column: string]: unknown }[]>
 }
 
-/** Changes of subscriptions inside one transaction: all of them or none. */
+/**
+ * Changes of subscriptions inside one transaction: all of them or none. None as well when `change`, `move` or `holds` was
+ * answered with false, whatever else is done. Rejects with `TRANSACTION_INVALID` when the transaction is over.
+ */
 export interface FollowingTransaction extends ReadModelTransaction {
-  /**
-   * Moves a checkpoint; false, and nothing else of the transaction should be done, when it is not at `fromPosition`
-   * any more or the lease is no longer held.
-   */
+  /** Moves a checkpoint; false when it is not at `fromPosition` any more or the lease is no longer held. */
   move(subscription: string, fromPosition: number, checkpoint: Checkpoint, lease?: Lease): Promise<boolean>
   /** True when the lease is still held; holds it until the transaction ends. */
   holds(lease: Lease): Promise<boolean>
+  /** Keeps an event aside, in place of what was kept of it before. */
   putParked(event: ParkedEvent): Promise<void>
   /** Forgets a parked event that is done. */
   dropParked(subscription: string, position: number): Promise<void>
+  /** Nobody else changes or drops what is found until the transaction ends. */
   parked(filter: ParkedFilter): Promise<readonly ParkedEvent[]>
   /** Which of these event ids a subscription remembers. */
   seen(subscription: string, eventIds: readonly string[]): Promise<ReadonlySet<string>>
@@ -126,6 +138,7 @@ export interface FollowingTransaction extends ReadModelTransaction {
   ): Promise<void>
   /** Forgets ids of events up to a position (inclusive). */
   forgetSeen(subscription: string, throughPosition: number): Promise<void>
+  /** What is read here, be it nothing, stays so until the transaction ends. */
   readModel(name: string): Promise<ReadModelRecord | undefined>
   putReadModel(record: ReadModelRecord): Promise<void>
   /** The user's own tables. Undefined where the store has no SQL. */
@@ -151,24 +164,30 @@ export interface FollowingStore {
   release(lease: Lease): Promise<void>
   /** Notes durably that an event is about to be tried; undefined ends the trial. False when the lease is not held. */
   noteTrial(lease: Lease, trial: Trial | undefined): Promise<boolean>
-  /** All prepared subscriptions, in the order of their names. */
+  /** All prepared subscriptions, in the byte order of their names. */
   leases(): Promise<readonly LeaseStatus[]>
-  /** While paused nobody can take or renew the lease. */
+  /**
+   * While paused nobody can take or renew the lease; who holds it may end what is under way. Does nothing when the
+   * subscription is not prepared.
+   */
   pause(subscription: string, isPaused: boolean): Promise<void>
-  /** Tells that an owner is there for a group, for so long; returns all who are, in order. */
+  /** Tells that an owner is there for a group, for so long from now; returns all who are, in byte order. */
   join(group: string, owner: string, memberMs: number): Promise<readonly string[]>
   leave(group: string, owner: string): Promise<void>
   parked(filter: ParkedFilter): Promise<readonly ParkedEvent[]>
-  /** How many events are kept aside, by subscription and status. */
+  /** How many events are kept aside, by subscription and status, in the byte order of both. */
   countParked(): Promise<
     readonly { readonly subscription: string; readonly status: ParkedStatus; readonly count: number }[]
   >
+  /** In the byte order of their names. */
   readModels(): Promise<readonly ReadModelRecord[]>
   /**
-   * Runs work in one transaction of the store.
+   * Runs work in one transaction of the store; from the start again when the store took it back and certainly nothing of
+   * it was done. Whatever the work throws takes everything back and comes out. Within it nothing else of this store may be
+   * waited for, but reads.
    *
-   * @param isDurable on the disk when it resolves: for what a person decided; else a crash may take it back together with
-   * the checkpoint
+   * @param isDurable on the disk when it resolves: for what a person decided; else a crash of the database may take it back
+   * together with the checkpoint, that of this process does not
    */
   transaction<Result>(
     work: (transaction: FollowingTransaction) => Promise<Result>,

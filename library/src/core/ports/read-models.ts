@@ -68,7 +68,7 @@ export interface ReadModelTransaction {
     keys: readonly string[],
     from?: FoldStart,
   ): Promise<ReadonlyMap<string, string>>
-  /** False, and nothing changed, when the checkpoint is not at `fromPosition` or the lease is not held any more. */
+  /** False, and nothing changed, when the checkpoint is not at `fromPosition`, or the lease is not held or another's. */
   change(change: ReadModelChange): Promise<boolean>
 }
 
@@ -82,7 +82,7 @@ export interface ReadModelStore extends ReadModelTransaction {
   prepare(shape: ReadModelShape, subscription: string, start: Checkpoint, isIndexed?: boolean): Promise<void>
   /** Creates the indexes of the declared columns that are missing. */
   index(shape: ReadModelShape): Promise<void>
-  /** Removes a copy and its checkpoint. Idempotent. */
+  /** Removes a copy, its checkpoint with the lease, and what is parked or seen of its subscription. Idempotent. */
   drop(shape: ReadModelShape, subscription: string): Promise<void>
   /** As `prepare`, for a subscription without a read model. */
   prepareSubscription(subscription: string, start: Checkpoint): Promise<void>
@@ -99,6 +99,9 @@ export interface ReadModelStore extends ReadModelTransaction {
     query: DocumentQuery,
   ): Promise<readonly { readonly key: string; readonly document: string }[]>
   count(shape: ReadModelShape, query: DocumentQuery): Promise<number>
-  /** Empties the read model and sets its checkpoint, in one transaction. */
+  /**
+   * Empties the read model, sets its checkpoint and forgets what is parked or seen, for all of it is met again, in one
+   * transaction. What a person skipped stays so.
+   */
   reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void>
 }
