@@ -1,12 +1,16 @@
 import { DaybookError, isDaybookError } from '../core/errors.ts'
 import { Mutex } from '../core/mutex.ts'
+import type { FollowingStore, ParkedEvent } from '../core/ports/following.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { Checkpoint, ReadModelStore } from '../core/ports/read-models.ts'
 import type { BookIdentity, EventLog } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
+import type { EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
 import { readDurably } from './durable-page.ts'
 import { FollowerStop, type FollowerWork } from './follower.ts'
+import type { HeldLease } from './lease-keeper.ts'
+import { Stops } from './stops.ts'
 
 /** What keeping a read model up to date needs. */
 export interface ProjectingParts {
@@ -14,16 +18,21 @@ export interface ProjectingParts {
   readonly fingerprint: string
   readonly log: EventLog
   readonly models: ReadModelStore
+  readonly following: FollowingStore
   readonly identity: BookIdentity
   readonly host: Host
   readonly onError: (error: unknown, isStopped: boolean) => void
+  /** Told how long after it was recorded an event was in the read model, in ms; of some events of each batch. */
+  readonly onDone: (lagMs: number) => void
 }
 
 const pageEvents = 500
 /** A batch is written when this many events were folded … */
 const batchEvents = 100_000
-/** … or this many documents changed. */
+/** … or this many documents changed … */
 const batchDocuments = 5_000
+/** … or after so long: a checkpoint that stands still looks like one that nobody moves. */
+const batchMs = 1_000
 
 /**
  * Keeps one read model up to date: folds batches in memory and writes documents and checkpoint in one transaction,
@@ -37,13 +46,21 @@ export class Projecting implements FollowerWork {
   readonly #listeners = new Set<() => void>()
   #fingerprint: string
   readonly #mutex = new Mutex()
+  readonly #stops: Stops
   #position = -1
+  #held: HeldLease | undefined
+  /** The event it stopped at earlier, under this lease or another. */
+  #stoppedAt: ParkedEvent | undefined
+  #isStopNoted = false
+  /** When some of the events of the batch were recorded. */
+  #recordedAtMs: number[] = []
 
   constructor(parts: ProjectingParts) {
     this.name = `projection ${parts.definition.subscription}`
     this.#parts = parts
     this.#fingerprint = parts.fingerprint
     this.#fold = new DocumentFold(parts.definition)
+    this.#stops = new Stops(parts.following, parts.definition.subscription)
   }
 
   get definition(): ProjectionDefinition {
@@ -73,6 +90,31 @@ export class Projecting implements FollowerWork {
     return (await models.checkpoint(definition.subscription)) ?? this.#checkpointAt(0)
   }
 
+  /** What is in memory may be of another time. */
+  begin(held: HeldLease | undefined): Promise<void> {
+    return this.#mutex.run(async () => {
+      this.#held = held
+      this.#forget()
+      this.#isStopNoted = false
+      if (held === undefined) return
+      const { position } = await this.checkpoint()
+      this.#stoppedAt = await this.#stops.beyond(position)
+      await this.#stops.forgetThrough(held.lease, position)
+    })
+  }
+
+  end(): Promise<void> {
+    return this.#mutex.run(() => {
+      this.#held = undefined
+    })
+  }
+
+  /** True when somebody decided about the event it has stopped at. */
+  async mayResume(): Promise<boolean> {
+    if (!this.#isStopNoted) return false
+    return (await this.#stops.beyond((await this.checkpoint()).position))?.status !== 'parked'
+  }
+
   /** Throws the read model away and begins at the first event. */
   reset(): Promise<void> {
     return this.#mutex.run(async () => {
@@ -96,6 +138,7 @@ export class Projecting implements FollowerWork {
       if (batch.error === undefined || !isWritten) return batch.hasMore || !isWritten
       // Somebody else may have folded the event already; then it is no failure to have failed on it twice.
       if ((await this.checkpoint()).position !== this.#position) return true
+      await this.#noteStop(batch)
       throw batch.error
     } catch (error) {
       this.#forget()
@@ -131,7 +174,9 @@ export class Projecting implements FollowerWork {
 
   async #foldBatch(signal: AbortSignal): Promise<Batch> {
     const { log, definition, host, models } = this.#parts
+    const startMs = performance.now()
     let afterPosition = this.#position
+    this.#recordedAtMs = []
     for (let events = 0; ; ) {
       const { rows, scannedTo, head } = await readDurably(log, {
         afterPosition,
@@ -139,17 +184,23 @@ export class Projecting implements FollowerWork {
         items: definition.items,
         limit: pageEvents,
       })
-      const { folded, error } = await this.#fold.fold(rows, models, {
+      const wanted =
+        this.#stoppedAt?.status === 'skipped' ? rows.filter((row) => !this.#isSkipped(row)) : rows
+      const { folded, error } = await this.#fold.fold(wanted, models, {
         subscription: definition.subscription,
         position: this.#position,
       })
-      const failed = error === undefined ? undefined : rows[folded]
-      if (failed !== undefined) return { position: failed.position - 1, hasMore: false, error }
+      const failed = error === undefined ? undefined : wanted[folded]
+      if (failed !== undefined) return { position: failed.position - 1, hasMore: false, error, failed }
       afterPosition = scannedTo
       events += rows.length
+      for (const row of [rows[0], rows.at(-1)])
+        if (row !== undefined) this.#recordedAtMs.push(row.recordedAtMs)
       const hasMore = scannedTo < head
-      const isFull = events >= batchEvents || this.#fold.changed >= batchDocuments
-      if (!hasMore || isFull || signal.aborted) return { position: scannedTo, hasMore, error: undefined }
+      const isFull =
+        events >= batchEvents || this.#fold.changed >= batchDocuments || performance.now() - startMs > batchMs
+      if (!hasMore || isFull || signal.aborted)
+        return { position: scannedTo, hasMore, error: undefined, failed: undefined }
       await host.nextTurn()
     }
   }
@@ -163,11 +214,36 @@ export class Projecting implements FollowerWork {
       subscription: definition.subscription,
       fromPosition: this.#position,
       checkpoint: this.#checkpointAt(position),
+      lease: this.#held?.lease,
       ...this.#fold.takeChanges(),
     })
-    if (isWritten) this.#position = position
-    else this.#forget()
+    if (isWritten) await this.#wrote(position)
+    else {
+      this.#forget()
+      await this.#held?.confirm()
+    }
     return isWritten
+  }
+
+  async #wrote(position: number): Promise<void> {
+    this.#position = position
+    const nowMs = this.#parts.host.now()
+    for (const recordedAtMs of this.#recordedAtMs) this.#parts.onDone(Math.max(0, nowMs - recordedAtMs))
+    const stopped = this.#stoppedAt
+    if (stopped === undefined || stopped.position > position) return
+    this.#stoppedAt = undefined
+    if (stopped.status !== 'skipped' && this.#held !== undefined)
+      await this.#stops.forget(this.#held.lease, stopped.position)
+  }
+
+  #isSkipped({ position }: EventRow): boolean {
+    return this.#stoppedAt?.position === position
+  }
+
+  async #noteStop({ failed, error }: Batch): Promise<void> {
+    if (failed === undefined || this.#held === undefined) return
+    const { host } = this.#parts
+    this.#isStopNoted = await this.#stops.note(this.#held.lease, failed, 1, error, host.now())
   }
 
   // The fingerprint stays that of the code which began: documents it folded are still there.
@@ -186,6 +262,7 @@ interface Batch {
   /** Everything up to here is folded. */
   readonly position: number
   readonly hasMore: boolean
-  /** Why the event after `position` could not be folded. */
+  /** Why the next event could not be folded. */
   readonly error: unknown
+  readonly failed: EventRow | undefined
 }
