@@ -77,6 +77,7 @@ export class Followers {
 
   /** Has everything that runs here look at once for what a person decided. */
   wake(): void {
+    for (const open of this.#projections.values()) if (open.mode !== 'live') open.projecting.wake()
     for (const { shards } of this.#subscriptions) for (const { subscribing } of shards) subscribing.wake()
     for (const follower of this.#running()) follower.wake()
   }
@@ -168,6 +169,10 @@ async function openProjection(
     onDone: (lagMs) => {
       lag.record(lagMs)
       recordLag(lagMs, { kind: 'projection', name, version })
+    },
+    onParked: ({ position }, error) => {
+      const message = `projection ${subject}, event ${position}: ${messageOf(error)}`
+      context.report({ kind: 'event-parked', subject, message, error })
     },
     onError: (error, isStopped) => {
       const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
