@@ -59,40 +59,9 @@ export function subscriptionControl(
   status: () => Promise<readonly FollowerStatus[]>,
   wake: () => void,
 ): SubscriptionControl {
-  const { following } = context.store
-
-  async function retryAll(subscription: string): Promise<number> {
-    let count = 0
-    for (let afterPosition = 0; ; ) {
-      const statuses = ['retrying', 'parked'] as const
-      const page = await following.parked({ subscription, statuses, afterPosition, limit: changedAtOnce })
-      const last = page.at(-1)
-      if (last === undefined) return count
-      count += await changeParked(context, subscription, async (transaction, nowMs) => {
-        let changed = 0
-        for (const { position } of page) {
-          const event = await eventAt(transaction, subscription, position)
-          if (event === undefined || !isToBeTried(event)) continue
-          await transaction.putParked(dueNow(event, nowMs))
-          changed++
-        }
-        return changed
-      })
-      afterPosition = last.position
-    }
-  }
-
-  async function retryOne(subscription: string, position: number): Promise<number> {
-    return changeParked(context, subscription, async (transaction, nowMs) => {
-      const event = await eventAt(transaction, subscription, position)
-      if (event === undefined || !isToBeTried(event)) return 0
-      await transaction.putParked(dueNow(event, nowMs))
-      return 1
-    })
-  }
-
   async function pause(name: string, isPaused: boolean): Promise<void> {
-    for (const subscription of await named(context, name)) await following.pause(subscription, isPaused)
+    for (const subscription of await named(context, name))
+      await context.store.following.pause(subscription, isPaused)
     if (!isPaused) wake()
   }
 
@@ -105,18 +74,19 @@ export function subscriptionControl(
       if (which !== 'all') integerWithin('position', which, 1, maxPosition)
       let count = 0
       for (const subscription of await named(context, name))
-        count += await (which === 'all' ? retryAll(subscription) : retryOne(subscription, which))
+        count += await (which === 'all'
+          ? retryAll(context, subscription)
+          : changeParked(context, subscription, (transaction, nowMs) =>
+              retryThese(transaction, subscription, [which], nowMs),
+            ))
       if (count === 0 && which !== 'all') throw notParked(name, which)
       wake()
       return count
     },
-    async skip(name, position, { reason, actor }) {
+    async skip(name, position, why) {
       integerWithin('position', position, 1, maxPosition)
-      if (typeof reason !== 'string' || reason.trim() === '' || reason.length > 2_000)
-        throw new DaybookError('ILLEGAL_ARGUMENT', 'reason must be a text of 1 to 2,000 characters', {
-          argument: 'reason',
-        })
-      legalName('actor', actor)
+      requireReason(why)
+      const { reason, actor } = why
       let count = 0
       for (const subscription of await named(context, name))
         count += await changeParked(context, subscription, (transaction, nowMs) =>
@@ -126,6 +96,50 @@ export function subscriptionControl(
       wake()
     },
   }
+}
+
+function requireReason({ reason, actor }: SkipReason): void {
+  legalName('actor', actor)
+  if (typeof reason === 'string' && reason.trim() !== '' && reason.length <= 2_000) return
+  throw new DaybookError('ILLEGAL_ARGUMENT', 'reason must be a text of 1 to 2,000 characters', {
+    argument: 'reason',
+  })
+}
+
+async function retryAll(context: BookContext, subscription: string): Promise<number> {
+  let count = 0
+  for (let afterPosition = 0; ; ) {
+    const page = await context.store.following.parked({
+      subscription,
+      statuses: ['retrying', 'parked'],
+      afterPosition,
+      limit: changedAtOnce,
+    })
+    const last = page.at(-1)
+    if (last === undefined) return count
+    const positions = page.map(({ position }) => position)
+    count += await changeParked(context, subscription, (transaction, nowMs) =>
+      retryThese(transaction, subscription, positions, nowMs),
+    )
+    afterPosition = last.position
+  }
+}
+
+/** Those of the events that are still to be tried are due at once; returns how many. */
+async function retryThese(
+  transaction: FollowingTransaction,
+  subscription: string,
+  positions: readonly number[],
+  nowMs: number,
+): Promise<number> {
+  let count = 0
+  for (const position of positions) {
+    const event = await eventAt(transaction, subscription, position)
+    if (event === undefined || !isToBeTried(event)) continue
+    await transaction.putParked(dueNow(event, nowMs))
+    count++
+  }
+  return count
 }
 
 async function listParked(context: BookContext, options: ParkedOptions): Promise<readonly ParkedEvent[]> {

@@ -92,6 +92,7 @@ export class FirstAttempts {
   async #attempt(rows: readonly EventRow[], attempt: number): Promise<Failure | undefined> {
     const { run, careful, repeatsThrough, mover } = this.#session
     const { definition, host } = run.parts
+    await run.ensureHeld()
     const first = rows[0]?.position ?? 0
     const last = rows.at(-1)?.position ?? 0
     const isPerhapsRepeat = first <= repeatsThrough || (careful > 0 && !definition.inbox)

@@ -36,6 +36,8 @@ export interface HeldLease {
   readonly lost: AbortSignal
   /** True when another member of the group should have it: give it back between two steps. */
   readonly isSurplus: boolean
+  /** True when it was not renewed for as long as it lasts: whoever was frozen asks before it goes on. */
+  readonly isOverdue: boolean
   /** Asks at once whether it is still held, when a write was refused; if not, `lost` is aborted. */
   confirm(): Promise<boolean>
 }
@@ -44,9 +46,15 @@ interface Holding extends HeldLease {
   readonly claim: Claim
   readonly losing: AbortController
   isSurplus: boolean
-  /** By the machine's steady clock, when the lease was last known to begin. */
-  confirmedMs: number
+  /** When the lease was last known to begin. */
+  confirmed: Moment
   isRenewing: boolean
+}
+
+/** By the machine's steady clock, and by that of its host. */
+interface Moment {
+  readonly steadyMs: number
+  readonly hostMs: number
 }
 
 interface Waiting {
@@ -137,18 +145,17 @@ export class LeaseKeeper {
   /** All at once: one that waits for a long transaction must not hold up the others. */
   #renew(): void {
     for (const holding of this.#held.values()) {
-      if (performance.now() - holding.confirmedMs > this.#parts.settings.ttlMs)
-        this.#lose(holding, 'it could not be renewed in time')
+      if (holding.isOverdue) this.#lose(holding, 'it could not be renewed in time')
       else if (!holding.isRenewing) void this.#renewOne(holding)
     }
   }
 
   async #renewOne(holding: Holding): Promise<void> {
     holding.isRenewing = true
-    const startMs = performance.now()
+    const start = this.#moment()
     try {
       if (await this.#parts.following.renew(holding.lease, this.#parts.settings.ttlMs))
-        holding.confirmedMs = startMs
+        holding.confirmed = start
       else this.#lose(holding, 'it was paused, or somebody else took it')
     } catch (error) {
       this.#parts.onError(error)
@@ -189,22 +196,26 @@ export class LeaseKeeper {
       if (this.#stop.signal.aborted) return
       if (!this.#hasRoomFor(waiting.claim)) continue
       const { subscription } = waiting.claim
-      const startMs = performance.now()
+      const start = this.#moment()
       const acquired = await this.#parts.following.acquire(
         subscription,
         this.owner,
         this.#parts.settings.ttlMs,
       )
       if (acquired === undefined) continue
-      const holding = this.#hold(acquired, waiting.claim, startMs)
+      const holding = this.#hold(acquired, waiting.claim, start)
       // Whoever asked may have gone meanwhile.
       if (this.#waiting.get(subscription) === waiting) waiting.resolve(holding)
       else await this.release(holding)
     }
   }
 
-  #hold(acquired: Acquired, claim: Claim, confirmedMs: number): Holding {
+  #hold(acquired: Acquired, claim: Claim, confirmed: Moment): Holding {
     const losing = new AbortController()
+    const isOverdue = ({ steadyMs, hostMs }: Moment): boolean => {
+      const now = this.#moment()
+      return Math.max(now.steadyMs - steadyMs, now.hostMs - hostMs) > this.#parts.settings.ttlMs
+    }
     const holding: Holding = {
       ...acquired,
       claim,
@@ -212,7 +223,10 @@ export class LeaseKeeper {
       lost: losing.signal,
       isSurplus: false,
       isRenewing: false,
-      confirmedMs,
+      confirmed,
+      get isOverdue() {
+        return isOverdue(holding.confirmed)
+      },
       confirm: async () => {
         await this.#renewOne(holding)
         return !losing.signal.aborted
@@ -233,6 +247,10 @@ export class LeaseKeeper {
         .map(({ subscription }) => subscription),
     )
     return this.#memberships.inTurn(waiting.filter(({ claim }) => !taken.has(claim.subscription)))
+  }
+
+  #moment(): Moment {
+    return { steadyMs: performance.now(), hostMs: this.#parts.host.now() }
   }
 
   #heldOf(group: string): Holding[] {

@@ -125,6 +125,7 @@ export class RetryLane {
   /** Makes the attempt; returns the next event of the stream to be tried, its attempt begun. */
   async #try(begun: ParkedEvent): Promise<ParkedEvent | undefined> {
     const { definition, log, host } = this.#run.parts
+    await this.#run.ensureHeld()
     const { rows } = await log.readLog({
       afterPosition: begun.position - 1,
       toPosition: begun.position,

@@ -55,6 +55,11 @@ export class ShardRun {
     return this.parts.host.now() + this.#clockMs
   }
 
+  /** Before anything is done that cannot be taken back: rejects when the lease may be another's by now, and is. */
+  async ensureHeld(): Promise<void> {
+    if (this.held.isOverdue && !(await this.held.confirm())) throw new Superseded(this.parts.subscription)
+  }
+
   checkpointAt(position: number): Checkpoint {
     return shardCheckpoint(this.parts, position)
   }
