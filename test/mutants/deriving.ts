@@ -44,7 +44,8 @@ const steps: readonly Mutant[] = [
   })),
 ]
 
-function brokenModels(
+/** A memory store whose read models are broken. */
+export function brokenModels(
   name: string,
   caughtBy: string,
   alter: (models: ReadModelStore) => Partial<ReadModelStore>,

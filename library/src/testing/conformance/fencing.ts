@@ -147,12 +147,12 @@ export const fencing: ConformanceGroup = {
           const old = await takenAndOver(book.store.following, `old ${round}`)
           const move = (lease: Lease): Promise<boolean> =>
             book.store.readModels.moveCheckpoint('mails', position, at(position + 1), lease)
-          const [isMoved, { lease }] = await Promise.all([
-            move(old),
-            taken(other.following, `new ${round}`, { leaseMs: 0 }),
-          ])
+          const taking = taken(other.following, `new ${round}`, { leaseMs: 0 }).then(async ({ lease }) => {
+            return { lease, found: await other.readModels.checkpoint('mails') }
+          })
+          const [isMoved, { lease, found }] = await Promise.all([move(old), taking])
           if (isMoved) position++
-          assert.deepEqual(await other.readModels.checkpoint('mails'), at(position))
+          assert.deepEqual(found, at(position), 'it moved after the take-over')
           assert.equal(await move(old), false, 'the old owner wrote after the take-over')
           assert.equal(await move(lease), true)
           position++
@@ -166,12 +166,14 @@ export const fencing: ConformanceGroup = {
         const other = (await book.open()).following
         const { following } = book.store
         const lease = await takenAndOver(following, 'a')
+        // It has a connection from now on, where a store has such.
+        assert.equal(await other.acquire('unknown', 'b', longMs), undefined)
         let taking: ReturnType<typeof taken> | undefined
         const isMoved = await following.transaction(async (transaction) => {
           assert.equal(await transaction.holds(lease), true)
           taking ??= taken(other, 'b')
           // Time for the other to get as far as it can.
-          for (const _ of range(1, 20)) await following.leases()
+          for (const _ of range(1, 50)) await following.leases()
           return transaction.move('mails', 0, at(1), lease)
         })
         assert.equal(isMoved, true)

@@ -18,6 +18,13 @@ function record(name: string, changedAtMs = 1): ReadModelRecord {
   return { name, serving: serving ?? assert.fail(), previous, next, changedAtMs }
 }
 
+/** Two openings of the book that have their connections, where a store has such: so that they meet. */
+async function twoOpenings(book: ConformanceContext): Promise<readonly [FollowingStore, FollowingStore]> {
+  const both = [book.store.following, (await book.open()).following] as const
+  for (const following of both) await following.transaction(async () => undefined)
+  return both
+}
+
 /** Two subscriptions, one of which fills the balances. */
 async function begun(book: ConformanceContext): Promise<FollowingStore> {
   await book.store.readModels.prepare(balances, subscription, at(0))
@@ -154,28 +161,28 @@ const isolation: readonly ConformanceCase[] = [
   {
     name: 'what a transaction has read of the copies of a read model stays so until its end',
     run: async (book) => {
-      const openings = [book.store.following, (await book.open()).following]
+      const openings = await twoOpenings(book)
       const raise = async (following: FollowingStore | undefined): Promise<void> =>
         following?.transaction(async (transaction) => {
           const held = await transaction.readModel('balances')
           await transaction.putReadModel(record('balances', (held?.changedAtMs ?? 0) + 1))
         })
       await Promise.all(range(1, 20).map((n) => raise(openings[n % 2])))
-      assert.deepEqual(await openings[0]?.readModels(), [record('balances', 20)])
+      assert.deepEqual(await openings[0].readModels(), [record('balances', 20)])
     },
   },
   {
     name: 'what a transaction has read of parked events stays so until its end',
     run: async (book) => {
-      const openings = [book.store.following, (await book.open()).following]
-      await openings[0]?.transaction((transaction) => transaction.putParked(parkedEvent(1)))
+      const openings = await twoOpenings(book)
+      await openings[0].transaction((transaction) => transaction.putParked(parkedEvent(1)))
       const raise = async (following: FollowingStore | undefined): Promise<void> =>
         following?.transaction(async (transaction) => {
           const [held] = await transaction.parked({ subscription: 'mails', ...noLimit })
           if (held !== undefined) await transaction.putParked({ ...held, attempts: held.attempts + 1 })
         })
       await Promise.all(range(1, 20).map((n) => raise(openings[n % 2])))
-      assert.equal((await openings[1]?.parked(noLimit))?.[0]?.attempts, parkedEvent(1).attempts + 20)
+      assert.equal((await openings[1].parked(noLimit))[0]?.attempts, parkedEvent(1).attempts + 20)
     },
   },
   {
