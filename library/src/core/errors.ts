@@ -104,7 +104,7 @@ export const errorRegistry = {
   },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
-    hint: 'The log was restored or replaced: rebuild the read model, or restore both from the same backup.',
+    hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',
   },
   TRANSACTION_INVALID: {
     meaning: 'The transaction given is not an open transaction on the database of this book.',
