@@ -158,7 +158,7 @@ const addresses: Readonly<Record<string, () => Promise<string>>> = {
 }
 
 for (const [store, address] of Object.entries(addresses)) {
-  describe(`processes that follow a book on ${store}`, { timeout: 120_000 }, () => {
+  describe(`processes that follow a book on ${store}`, { timeout: 300_000 }, () => {
     it('one takes over from another that is killed; nothing is lost, and streams stay in order', async () => {
       await using place = await Workplace.open(await address(), 1)
       const owner = await place.start('anna')
