@@ -189,7 +189,7 @@ export const errorRegistry = {
   },
   STORE_NOT_MIGRATED: {
     meaning: 'The database has no book in this schema, or one whose schema is older than this version needs.',
-    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true.',
+    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true. A SQLite file is brought up to date by opening it without readOnly.',
   },
   STORE_POOLED: {
     meaning: 'A pooler between here and the database server lost a prepared statement.',

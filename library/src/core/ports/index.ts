@@ -17,6 +17,7 @@ export {
   type HeldDocument,
   selectDocuments,
 } from '../document-query.ts'
+export { followingTransaction, type RunInTransaction } from '../following-transaction.ts'
 export { matchesQuery, type QueryItem } from '../query.ts'
 export { type EventRow, genesisHash, RowHasher, type RowHashes } from '../row-hash.ts'
 export type {
