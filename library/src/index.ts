@@ -5,8 +5,9 @@ export type { Book, StateAt } from './book/book.ts'
 export type { ExecuteOptions } from './book/commands.ts'
 export type { CompensationOptions, CompensationRefusal } from './book/compensation.ts'
 export type { Diagnostic } from './book/context.ts'
-export type { FollowerStatus } from './book/followers.ts'
+export type { FollowerStatus, ParkedCounts, ShardStatus } from './book/follower-status.ts'
 export type { AsOf } from './book/loading.ts'
+export type { Meter, MetricAttributes, MetricGauge, MetricResult } from './book/metrics.ts'
 export { openBook } from './book/open-book.ts'
 export { type BookOptions, defineBook } from './book/options.ts'
 export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
@@ -15,6 +16,8 @@ export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.t
 export type { Repository } from './book/repository.ts'
 export type { RetryPolicy } from './book/retrying.ts'
 export type { SnapshotPolicy } from './book/snapshotting.ts'
+export type { ParkedOptions, SkipReason, SubscriptionControl } from './book/subscriptions.ts'
+export type { LagAlarm, LagSettings } from './book/watch.ts'
 export {
   type Aggregate,
   type AggregateClass,
@@ -54,6 +57,7 @@ export {
   isDaybookError,
 } from './core/errors.ts'
 export {
+  type AnyEventSet,
   type DataInput,
   type DataOutput,
   defineEvents,
@@ -63,12 +67,14 @@ export {
   type NewEvent,
   type NewEventOf,
   type RecordedEvent,
+  type RecordedEventFrom,
   type RecordedEventOf,
 } from './core/event.ts'
 export type { ExpectedVersion } from './core/expected-version.ts'
 export type { Json } from './core/legal-data.ts'
 export type { Limits } from './core/limits.ts'
 export type { Metadata, MetadataOptions } from './core/metadata.ts'
+export type { ParkedEvent, ParkedStatus } from './core/ports/following.ts'
 export type { Host } from './core/ports/host.ts'
 export type { ColumnType } from './core/ports/read-models.ts'
 export type { BookIdentity, Store, StoreReport } from './core/ports/store.ts'
@@ -77,4 +83,17 @@ export type { AppendCondition, Query, QueryItem } from './core/query.ts'
 export { type Reaction, type ReactionContext, reaction } from './core/reaction.ts'
 export { CommandRefusedError, isRefusal, type Refusal, refuse } from './core/refusal.ts'
 export type { Schema } from './core/schema.ts'
+export {
+  type BatchContext,
+  type EventTypeFrom,
+  type FailurePolicy,
+  type Subscription,
+  type SubscriptionContext,
+  type SubscriptionOptions,
+  type SubscriptionRetry,
+  type SubscriptionStart,
+  subscription,
+} from './core/subscription.ts'
+export type { LagQuantiles } from './processing/lag-window.ts'
+export type { LeaseSettings } from './processing/lease-keeper.ts'
 export type { Verification, VerifyOptions } from './proof/verify.ts'

@@ -44,7 +44,8 @@ const steps: readonly Mutant[] = [
   })),
 ]
 
-function brokenModels(
+/** A memory store whose read models are broken. */
+export function brokenModels(
   name: string,
   caughtBy: string,
   alter: (models: ReadModelStore) => Partial<ReadModelStore>,
@@ -61,11 +62,14 @@ function brokenModels(
 function delegating(models: ReadModelStore): ReadModelStore {
   return {
     checkpoint: (subscription) => models.checkpoint(subscription),
-    documents: (shape, keys) => models.documents(shape, keys),
+    documents: (shape, keys, from) => models.documents(shape, keys, from),
     change: (change) => models.change(change),
-    prepare: (shape, subscription, start) => models.prepare(shape, subscription, start),
+    prepare: (shape, subscription, start, isIndexed) => models.prepare(shape, subscription, start, isIndexed),
+    index: (shape) => models.index(shape),
+    drop: (shape, subscription) => models.drop(shape, subscription),
     prepareSubscription: (subscription, start) => models.prepareSubscription(subscription, start),
-    moveCheckpoint: (subscription, from, checkpoint) => models.moveCheckpoint(subscription, from, checkpoint),
+    moveCheckpoint: (subscription, from, checkpoint, lease) =>
+      models.moveCheckpoint(subscription, from, checkpoint, lease),
     checkpoints: () => models.checkpoints(),
     find: (shape, query) => models.find(shape, query),
     count: (shape, query) => models.count(shape, query),

@@ -22,7 +22,8 @@ import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin 
 import { type CompensationOptions, compensate } from './compensation.ts'
 import { logFor } from './context.ts'
 import { type AnyDecision, executeDecision } from './decisions.ts'
-import type { FollowerStatus, Followers } from './followers.ts'
+import type { FollowerStatus } from './follower-status.ts'
+import type { Followers } from './followers.ts'
 import { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
@@ -35,6 +36,7 @@ import {
   readStreamEvents,
 } from './reading.ts'
 import { AggregateRepository, type Repository } from './repository.ts'
+import { type SubscriptionControl, subscriptionControl } from './subscriptions.ts'
 import { UnderWay } from './under-way.ts'
 
 /** The state of a stream at some point. */
@@ -250,9 +252,27 @@ export class Book implements AsyncDisposable {
     return this.#underWay.run(() => context.store.snapshots.clear())
   }
 
-  /** Where every projection and reaction stands. */
+  /** Where everything stands that follows the book. */
   status(): Promise<readonly FollowerStatus[]> {
     return this.#open().followers.status()
+  }
+
+  /** What a person does about followers: pause them, look at events put aside, have these tried again or skipped. */
+  get subscriptions(): SubscriptionControl {
+    const { context, followers } = this.#open()
+    const control = subscriptionControl(
+      context,
+      () => this.status(),
+      () => followers.wake(),
+    )
+    return {
+      status: () => control.status(),
+      pause: (name) => this.#whileOpen(() => control.pause(name)),
+      resume: (name) => this.#whileOpen(() => control.resume(name)),
+      parked: (options) => this.#whileOpen(() => control.parked(options)),
+      retry: (name, which) => this.#whileOpen(() => control.retry(name, which)),
+      skip: (name, position, why) => this.#whileOpen(() => control.skip(name, position, why)),
+    }
   }
 
   /** What the store tells of itself: settings, sizes, problems. */

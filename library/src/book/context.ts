@@ -11,10 +11,17 @@ export interface Diagnostic {
     | 'snapshot-failed'
     | 'projection-changed'
     | 'projection-stopped'
-    | 'reaction-failed'
+    | 'subscription-stopped'
     | 'reaction-stopped'
+    | 'process-stopped'
     | 'follower-waiting'
-  /** What it is about: a stream, a projection, a reaction. */
+    | 'event-retrying'
+    | 'event-parked'
+    | 'follower-stuck'
+    | 'follower-recovered'
+    | 'follower-lagging'
+    | 'lease-lost'
+  /** What it is about: a stream, a projection, a subscription. */
   readonly subject: string
   readonly message: string
   readonly error?: unknown

@@ -1,67 +1,85 @@
 import { DaybookError, messageOf } from '../core/errors.ts'
-import type { ProjectionDefinition, ProjectionMode } from '../core/projection.ts'
-import { Follower, type FollowerState } from '../processing/follower.ts'
+import type { ProjectionDefinition } from '../core/projection.ts'
+import { ownerName } from '../host/owner.ts'
+import { Follower } from '../processing/follower.ts'
+import { LagWindow } from '../processing/lag-window.ts'
+import { LeaseKeeper, leaseSettingsFrom } from '../processing/lease-keeper.ts'
 import { LiveProjection } from '../processing/live.ts'
 import { Projecting } from '../processing/projecting.ts'
-import { Reacting } from '../processing/reacting.ts'
 import type { BookContext } from './context.ts'
+import type { FollowerStatus } from './follower-status.ts'
+import { followerStatuses } from './follower-statuses.ts'
+import { followerGauges, lagHistogram } from './metrics.ts'
+import { type OpeningParts, type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
-
-/** Where a projection or a reaction stands. */
-export interface FollowerStatus {
-  readonly kind: 'projection' | 'reaction'
-  readonly name: string
-  /** Of a projection; a reaction has none. */
-  readonly version?: number
-  readonly mode: ProjectionMode | 'reaction'
-  readonly state: FollowerState | 'live'
-  /** Everything up to here is done. */
-  readonly position: number
-  /** Events of the log after `position`. */
-  readonly behind: number
-  /** When the position last moved, in ms since 1970: one that is behind and does not move has no process that runs it. */
-  readonly movedAtMs?: number
-  /** True when the stored read model was made by other code of the same version. */
-  readonly isChanged: boolean
-  /** What stopped it or is being retried. */
-  readonly error?: string
-}
+import { Watch } from './watch.ts'
 
 /** Everything of one book that follows its log. */
 export class Followers {
   readonly #context: BookContext
+  readonly #keeper: LeaseKeeper
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
-  readonly #reactions: readonly { readonly reacting: Reacting; readonly follower: Follower }[]
+  readonly #subscriptions: readonly OpenSubscription[]
+  readonly #watch: Watch
+  #stopGauges: (() => void) | undefined
 
   private constructor(
     context: BookContext,
-    projections: ReadonlyMap<ProjectionDefinition, OpenProjection>,
-    reactions: readonly { readonly reacting: Reacting; readonly follower: Follower }[],
+    options: BookOptions,
+    keeper: LeaseKeeper,
+    {
+      projections,
+      subscriptions,
+    }: {
+      readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+      readonly subscriptions: readonly OpenSubscription[]
+    },
   ) {
     this.#context = context
+    this.#keeper = keeper
     this.#projections = projections
-    this.#reactions = reactions
+    this.#subscriptions = subscriptions
+    this.#watch = new Watch(context, () => this.status(), options.lag)
   }
 
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
   static async open(context: BookContext, options: BookOptions): Promise<Followers> {
-    refuseSharedCheckpoints([...(options.projections ?? []), ...(options.reactions ?? [])])
+    const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
+    refuseSharedCheckpoints([...(options.projections ?? []), ...subscribed])
+    const keeper = keeperOf(context, options)
+    const parts = { context, keeper, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
     for (const { definition } of options.projections ?? [])
-      projections.set(definition, await openProjection(context, definition))
-    const reactions = await Promise.all(
-      (options.reactions ?? []).map(({ definition }) => openReaction(context, definition)),
-    )
-    const followers = new Followers(context, projections, reactions)
-    if (options.follow !== false && !context.store.isReadOnly) followers.#start()
+      projections.set(definition, await openProjection(parts, definition))
+    const subscriptions: OpenSubscription[] = []
+    for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
+    const followers = new Followers(context, options, keeper, { projections, subscriptions })
+    followers.#start(options, context.store.isReadOnly)
     return followers
   }
 
-  #start(): void {
-    for (const projection of this.#projections.values())
-      if (projection.mode !== 'live') projection.follower.start()
-    for (const { follower } of this.#reactions) follower.start()
+  #start({ follow = true, lag, meter }: BookOptions, isReadOnly: boolean): void {
+    const running = this.#running()
+    const isFollowing = follow && !isReadOnly
+    if (isFollowing) for (const follower of running) follower.start()
+    const isWatched = isFollowing || lag !== undefined || meter !== undefined
+    if (isWatched && running.length > 0) this.#watch.start()
+    if (meter !== undefined) this.#stopGauges = followerGauges(meter, () => this.#watch.last)
+  }
+
+  #running(): Follower[] {
+    const stored = [...this.#projections.values()].flatMap((open) =>
+      open.mode === 'live' ? [] : [open.follower],
+    )
+    return [...stored, ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))]
+  }
+
+  /** Has everything that runs here look at once for what a person decided. */
+  wake(): void {
+    for (const open of this.#projections.values()) if (open.mode !== 'live') open.projecting.wake()
+    for (const { shards } of this.#subscriptions) for (const { subscribing } of shards) subscribing.wake()
+    for (const follower of this.#running()) follower.wake()
   }
 
   /** Throws `NOT_REGISTERED` for a projection the book was not opened with. */
@@ -86,48 +104,14 @@ export class Followers {
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
-    const head = (await this.#context.store.log.head()).position
-    const projections = [...this.#projections.values()].map(async (open): Promise<FollowerStatus> => {
-      const { name, version } = open.definition.shape
-      const identity = { kind: 'projection' as const, name, version, mode: open.mode }
-      if (open.mode === 'live')
-        return { ...identity, state: 'live', position: head, behind: 0, isChanged: false }
-      const { position, updatedAtMs } = await open.projecting.checkpoint()
-      return {
-        ...identity,
-        ...runOf(open.follower),
-        position,
-        behind: Math.max(0, head - position),
-        movedAtMs: updatedAtMs,
-        isChanged: open.isChanged,
-      }
-    })
-    const reactions = this.#reactions.map(async ({ reacting, follower }): Promise<FollowerStatus> => {
-      const { position, updatedAtMs } = await reacting.checkpoint()
-      const identity = {
-        kind: 'reaction' as const,
-        name: reacting.definition.name,
-        mode: 'reaction' as const,
-      }
-      return {
-        ...identity,
-        ...runOf(follower),
-        position,
-        behind: Math.max(0, head - position),
-        movedAtMs: updatedAtMs,
-        isChanged: false,
-      }
-    })
-    return Promise.all([...projections, ...reactions])
+    return followerStatuses(this.#context, [...this.#projections.values()], this.#subscriptions)
   }
 
   async stop(): Promise<void> {
-    const stored = [...this.#projections.values()].flatMap((open) =>
-      open.mode === 'live' ? [] : [open.follower],
-    )
-    await Promise.all(
-      [...stored, ...this.#reactions.map(({ follower }) => follower)].map((follower) => follower.stop()),
-    )
+    this.#stopGauges?.()
+    await this.#watch.stop()
+    await Promise.all(this.#running().map((follower) => follower.stop()))
+    await this.#keeper.close()
   }
 }
 
@@ -149,27 +133,47 @@ function refuseSharedCheckpoints(
   }
 }
 
-function runOf(follower: Follower): Pick<FollowerStatus, 'state' | 'error'> {
-  const { state, error } = follower
-  if (error === undefined) return { state }
-  return { state, error: messageOf(error) }
+function keeperOf({ store, host, report }: BookContext, options: BookOptions): LeaseKeeper {
+  return new LeaseKeeper({
+    following: store.following,
+    host,
+    owner: ownerName(),
+    settings: leaseSettingsFrom(options.lease),
+    onLost: (subject, why) =>
+      report({ kind: 'lease-lost', subject, message: `the lease of ${subject} is lost: ${why}` }),
+    onError: (error) => {
+      const message = `leases cannot be looked after: ${messageOf(error)}`
+      report({ kind: 'follower-waiting', subject: 'leases', message, error })
+    },
+  })
 }
 
 async function openProjection(
-  context: BookContext,
+  { context, keeper, recordLag }: OpeningParts,
   definition: ProjectionDefinition,
 ): Promise<OpenProjection> {
   const { store, host } = context
   if (definition.mode === 'live')
     return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
   const subject = definition.subscription
+  const { name, version } = definition.shape
+  const lag = new LagWindow(host.now)
   const projecting = new Projecting({
     definition,
     fingerprint: context.digest(definition.fingerprintText),
     log: store.log,
     models: store.readModels,
+    following: store.following,
     identity: store.identity,
     host,
+    onDone: (lagMs) => {
+      lag.record(lagMs)
+      recordLag(lagMs, { kind: 'projection', name, version })
+    },
+    onParked: ({ position }, error) => {
+      const message = `projection ${subject}, event ${position}: ${messageOf(error)}`
+      context.report({ kind: 'event-parked', subject, message, error })
+    },
     onError: (error, isStopped) => {
       const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
       context.report({ kind, subject, message: `projection ${subject}: ${messageOf(error)}`, error })
@@ -181,34 +185,16 @@ async function openProjection(
     context.report({ kind: 'projection-changed', subject, message })
   }
   if (definition.mode === 'inline' && !store.isReadOnly) await catchUp(projecting)
+  // An inline read model is moved by whoever appends, so nobody can have it for himself.
+  const lease = definition.mode === 'inline' ? undefined : { keeper, claim: { subscription: subject } }
   return {
     mode: definition.mode,
     definition,
     projecting,
-    follower: new Follower(projecting, store.log, host),
+    follower: new Follower(projecting, store.log, host, lease),
+    lag,
     isChanged,
   }
-}
-
-async function openReaction(
-  context: BookContext,
-  definition: ConstructorParameters<typeof Reacting>[0]['definition'],
-): Promise<{ readonly reacting: Reacting; readonly follower: Follower }> {
-  const { store, host } = context
-  const reacting = new Reacting({
-    definition,
-    log: store.log,
-    models: store.readModels,
-    identity: store.identity,
-    host,
-    onError: (error, attempt) => {
-      const kind = attempt >= definition.maxAttempts ? 'reaction-stopped' : 'reaction-failed'
-      const message = `reaction ${definition.name}, try ${attempt}: ${messageOf(error)}`
-      context.report({ kind, subject: definition.name, message, error })
-    },
-  })
-  if (!store.isReadOnly) await reacting.prepare()
-  return { reacting, follower: new Follower(reacting, store.log, host) }
 }
 
 /** Folds up to the head; throws what stops it. */

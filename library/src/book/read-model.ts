@@ -4,6 +4,7 @@ import { integerWithin, maxPosition } from '../core/limits.ts'
 import type { ColumnType, ColumnValue } from '../core/ports/read-models.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import type { Follower } from '../processing/follower.ts'
+import type { LagWindow } from '../processing/lag-window.ts'
 import type { LiveProjection } from '../processing/live.ts'
 import type { Projecting } from '../processing/projecting.ts'
 import type { BookContext } from './context.ts'
@@ -55,6 +56,7 @@ export type OpenProjection =
       readonly definition: ProjectionDefinition
       readonly projecting: Projecting
       readonly follower: Follower
+      readonly lag: LagWindow
       readonly isChanged: boolean
     }
 
@@ -145,7 +147,9 @@ async function reach(
     if (isStopped || performance.now() - startMs >= limitMs) {
       const why = isStopped
         ? `it has stopped: ${messageOf(open.follower.error)}`
-        : `it is ${open.follower.state}`
+        : open.follower.state === 'standing-by'
+          ? 'another process runs it'
+          : `it is ${open.follower.state}`
       throw new DaybookError(
         'READ_MODEL_TIMEOUT',
         `the read model ${open.definition.subscription} is at position ${reached}, not at ${position} after ${limitMs} ms; ${why}`,

@@ -174,7 +174,8 @@ function compareValues(one: ColumnValue, other: ColumnValue): number {
   return Number(one) - Number(other)
 }
 
-function compareCodePoints(one: string, other: string): number {
+/** Below zero when one text comes before the other by code point, which is the order of their UTF-8 bytes. */
+export function compareCodePoints(one: string, other: string): number {
   const length = Math.min(one.length, other.length)
   for (let index = 0; index < length; index++) {
     if (one.charCodeAt(index) === other.charCodeAt(index)) continue

@@ -78,6 +78,21 @@ export const errorRegistry = {
     meaning: 'A read model did not reach the position asked for in time.',
     hint: 'Raise timeoutMs, or see in the message how far the projection is behind and whether it has stopped.',
   },
+  LEASE_LOST: {
+    meaning:
+      'This process does not run the subscription any more: it was paused, or another process took it over.',
+    hint: 'Nothing is lost: whoever holds the lease goes on at the checkpoint. If it happens often, the process is held up for longer than `lease.ttlMs`.',
+  },
+  HANDLER_TIMEOUT: {
+    meaning:
+      'The function of a subscription or reaction did not end within its timeoutMs; the attempt counts as failed.',
+    hint: 'Pass `signal` on to what it waits for, so that it ends in time, or raise timeoutMs.',
+  },
+  NOT_PARKED: {
+    meaning:
+      'The subscription has no such event aside: it was handled, retried or skipped meanwhile, or never failed.',
+    hint: 'List what there is: book.subscriptions.parked().',
+  },
   PROJECTION_FAILED: {
     meaning: 'A projection threw while folding an event, or produced something that cannot be stored.',
     hint: 'Repair the function named in the message; the read model stays at the last good position.',
@@ -89,7 +104,7 @@ export const errorRegistry = {
   },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
-    hint: 'The log was restored or replaced: rebuild the read model, or restore both from the same backup.',
+    hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',
   },
   TRANSACTION_INVALID: {
     meaning: 'The transaction given is not an open transaction on the database of this book.',
@@ -174,7 +189,7 @@ export const errorRegistry = {
   },
   STORE_NOT_MIGRATED: {
     meaning: 'The database has no book in this schema, or one whose schema is older than this version needs.',
-    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true.',
+    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true. A SQLite file is brought up to date by opening it without readOnly.',
   },
   STORE_POOLED: {
     meaning: 'A pooler between here and the database server lost a prepared statement.',

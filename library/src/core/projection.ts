@@ -13,6 +13,7 @@ import { integerWithin, maxColumnBytes, printable } from './limits.ts'
 import { legalCategory, legalName, utf8Length } from './names.ts'
 import type { ColumnType, ColumnValue, DocumentRow, ReadModelShape } from './ports/read-models.ts'
 import type { QueryItem } from './query.ts'
+import type { FailurePolicy } from './subscription.ts'
 
 /**
  * When a projection runs: `async` after the append (the default), `inline` in the append's own transaction, `live`
@@ -36,6 +37,12 @@ export interface ProjectionOptions<Definitions, Document, Columns> {
   readonly initial: Document
   readonly columns?: Columns
   readonly mode?: ProjectionMode
+  /**
+   * What becomes of an event that the fold throws on: `stop` (the default) stops at it, `park` leaves it out until a person
+   * decides, `park-stream` leaves out later events of its stream as well. Of an inline projection always `stop`: the event is
+   * not appended.
+   */
+  readonly onFailure?: FailurePolicy
   /** Pure functions: the document before and the event's data give the document after; null deletes it. */
   readonly evolve: NoInfer<{
     readonly [Type in keyof Definitions & string]?: (
@@ -65,6 +72,7 @@ export interface ProjectionDefinition {
   /** The name its checkpoint is kept under: `balances@2`. */
   readonly subscription: string
   readonly mode: ProjectionMode
+  readonly onFailure: FailurePolicy
   readonly items: readonly QueryItem[]
   readonly fingerprintText: string
   readonly initial: unknown
@@ -104,6 +112,15 @@ export function projection<
       throw invalid(projectionName, `evolve.${type} is no event of "from"`)
   }
   if (evolve.size === 0) throw invalid(projectionName, 'evolve is empty')
+  if (
+    options.onFailure !== undefined &&
+    options.onFailure !== 'stop' &&
+    (options.mode ?? 'async') !== 'async'
+  )
+    throw invalid(
+      projectionName,
+      `only an async projection can go on without an event, not one that is ${options.mode}`,
+    )
   const categories = options.categories?.map(legalCategory)
   const columns = legalColumns(projectionName, options.columns ?? {})
   const keyText = String(options.key)
@@ -111,6 +128,7 @@ export function projection<
     shape: { name: projectionName, version, columns },
     subscription: `${projectionName}@${version}`,
     mode: options.mode ?? 'async',
+    onFailure: options.onFailure ?? 'stop',
     items: [{ types: [...evolve.keys()], ...(categories ? { categories } : {}) }],
     fingerprintText: fingerprintText(
       `${projectionName} ${keyText} ${JSON.stringify([columns, categories])}`,

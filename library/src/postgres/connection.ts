@@ -21,7 +21,7 @@ export interface Runner {
 
 // Parsing by type would cost time and change numbers; what needs another type than text converts it.
 const asText = (text: string): string => text
-const types: PostgresQuery['types'] = { getTypeParser: () => asText }
+const types: NonNullable<PostgresQuery['types']> = { getTypeParser: () => asText }
 
 /** How statements run on a connection. */
 export interface StatementOptions {

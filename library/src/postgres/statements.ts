@@ -196,6 +196,10 @@ function missingRights(inSchema: (table: string) => string): Statement {
     'idempotency_key',
     'checkpoint',
     'snapshot',
+    'member',
+    'parked_event',
+    'seen_event',
+    'read_model',
   ])
   return statement(`
     SELECT needed || ' on ' || named FROM (

@@ -2,6 +2,7 @@ import type { AppendOutcome, KeyRecord, LogHead } from '../append-plan.ts'
 import type { AppendRequest } from '../append-request.ts'
 import type { QueryItem } from '../query.ts'
 import type { EventRow, RowHashes } from '../row-hash.ts'
+import type { FollowingStore } from './following.ts'
 import type { Host } from './host.ts'
 import type { ReadModelStore, ReadModelTransaction } from './read-models.ts'
 import type { SnapshotStore } from './snapshots.ts'
@@ -24,6 +25,7 @@ export interface OpenStore {
   readonly log: EventLog
   readonly snapshots: SnapshotStore
   readonly readModels: ReadModelStore
+  readonly following: FollowingStore
   /** What the store can tell of itself, for people and for `daybook doctor`. */
   inspect(): Promise<StoreReport>
   /** Waits for work under way, then releases everything. Safe to call twice. */
