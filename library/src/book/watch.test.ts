@@ -30,6 +30,8 @@ function hanging() {
   const search = subscription('search', {
     from: events,
     timeoutMs: 600_000,
+    // So that it holds everything up.
+    onFailure: 'stop',
     run: ({ data }, { signal }) => {
       // Closing need not wait for it.
       signal.addEventListener('abort', () => resolve())

@@ -29,8 +29,8 @@ export class Watch {
   readonly #alarmMs: number
   readonly #onAlarm: LagSettings['onAlarm']
   readonly #stop = new AbortController()
-  /** What each stuck follower was seen at; told when it is seen there twice. */
-  readonly #stuck = new Map<string, { readonly position: number; readonly isTold: boolean }>()
+  /** What each stuck follower was seen at, and who ran it; told when it is seen so twice. */
+  readonly #stuck = new Map<string, { readonly at: string; readonly isTold: boolean }>()
   readonly #lagging = new Set<string>()
   #last: readonly FollowerStatus[] = []
   #running: Promise<void> | undefined
@@ -80,7 +80,8 @@ export class Watch {
     this.#lookIfBehind(`${status.kind} ${subject}`, subject, status)
   }
 
-  #lookIfStuck(key: string, subject: string, { kind, isStuck, cause, position }: FollowerStatus): void {
+  #lookIfStuck(key: string, subject: string, status: FollowerStatus): void {
+    const { kind, isStuck, cause, position, owner } = status
     const seen = this.#stuck.get(key)
     const { report } = this.#context
     if (!isStuck) {
@@ -89,8 +90,9 @@ export class Watch {
         report({ kind: 'follower-recovered', subject, message: `${kind} ${subject} gets on again` })
       return
     }
-    const isToTell = seen?.position === position && !seen.isTold
-    this.#stuck.set(key, { position, isTold: isToTell || (seen?.isTold ?? false) })
+    const at = `${position} ${owner}`
+    const isToTell = seen?.at === at && !seen.isTold
+    this.#stuck.set(key, { at, isTold: isToTell || (seen?.at === at && seen.isTold) })
     if (isToTell) report({ kind: 'follower-stuck', subject, message: `${kind} ${subject}: ${cause}` })
   }
 

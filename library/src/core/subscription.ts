@@ -126,7 +126,7 @@ const subscriptionName = /^[a-z][a-z0-9_-]{0,47}$/
  */
 export function subscription<
   const From extends AnyEventSet | readonly AnyEventSet[],
-  Types extends EventTypeFrom<From> = EventTypeFrom<From>,
+  const Types extends EventTypeFrom<From> = EventTypeFrom<From>,
 >(name: string, options: SubscriptionOptions<From, Types>): Subscription {
   if (!subscriptionName.test(name)) {
     throw invalid(name, 'its name must be 1 to 48 of a-z, 0-9, _ and -, beginning with a letter')

@@ -28,6 +28,7 @@ export class CheckpointMover {
   #target: number
   #movedAtMs: number
   #aside: PutAside[] = []
+  readonly #onAside = new Map<number, () => void>()
   #done: DoneEvent[] = []
   #dropped: number[] = []
   #flying: Promise<void> | undefined
@@ -55,6 +56,11 @@ export class CheckpointMover {
   /** Puts an event aside with the move over it. */
   aside(event: PutAside): void {
     this.#aside.push(event)
+  }
+
+  /** Resolves when the event at a position is put aside. */
+  whenAside(position: number): Promise<void> {
+    return new Promise((resolve) => this.#onAside.set(position, resolve))
   }
 
   /** An event is done: noted where there is an inbox. */
@@ -118,6 +124,10 @@ export class CheckpointMover {
     }
     this.#stored = target
     this.#flyingAside = []
+    for (const { event } of aside) {
+      this.#onAside.get(event.position)?.()
+      this.#onAside.delete(event.position)
+    }
     this.#movedAtMs = this.#run.nowMs()
   }
 

@@ -1,13 +1,17 @@
 import type { ParkedEvent, Trial } from '../core/ports/following.ts'
+import type { Host } from '../core/ports/host.ts'
 import type { RowReader } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
-import { endedError, errorText } from './aside.ts'
+import { begunError, endedError, errorText, parkedEvent } from './aside.ts'
 import type { CheckpointMover } from './checkpoint-mover.ts'
 import { FollowerStop } from './follower.ts'
 import { type Failure, handle, retryDelayMs } from './handling.ts'
 import type { RetryLane } from './retry-lane.ts'
 import { type ShardRun, Superseded } from './shard-run.ts'
 import { Stops } from './stops.ts'
+
+/** An attempt that takes longer no longer holds up other streams. */
+const patienceMs = 1_000
 
 /** What running under one lease keeps in memory. */
 export interface Session {
@@ -100,8 +104,10 @@ export class FirstAttempts {
     if (careful > 0 || definition.inbox)
       await this.#note({ position: last, attempts: rows.length === 1 ? attempt : 0 })
     const made = { events: this.#rows.events(rows), attempt, isRepeat: attempt > 1 || isPerhapsRepeat }
+    const running = handle(definition, made, this.#signal, host)
     try {
-      const failure = await handle(definition, made, this.#signal, host)
+      if (await this.#isHandedOver(rows, attempt, running)) return undefined
+      const failure = await running
       if (failure !== undefined) return failure
     } catch (error) {
       // An attempt that is cut off may have reached the destination; it counts as none that failed.
@@ -114,6 +120,27 @@ export class FirstAttempts {
       run.parts.onDone(Math.max(0, nowMs - recordedAtMs))
     }
     return undefined
+  }
+
+  /** An attempt that takes long goes on in the lane of retries, so that it holds up no other stream. */
+  async #isHandedOver(
+    rows: readonly EventRow[],
+    attempts: number,
+    running: Promise<Failure | undefined>,
+  ): Promise<boolean> {
+    const { run, lane, mover, careful } = this.#session
+    const { definition, host, subscription } = run.parts
+    const [row] = rows
+    if (row === undefined || rows.length > 1 || careful > 0) return false
+    if (definition.inbox || definition.onFailure === 'stop') return false
+    if (!(await isSlow(running, host)) || !lane.hasRoom) return false
+    const nowMs = run.nowMs()
+    const nextAtMs = nowMs + definition.timeoutMs + retryDelayMs(definition.retry, attempts, host.random)
+    const begun = { attempts, error: begunError, nextAtMs }
+    const written = mover.whenAside(row.position)
+    mover.aside({ event: row, failed: begun })
+    lane.adopt(parkedEvent(subscription, row, nowMs, { ...begun, status: 'retrying' }), running, written)
+    return true
   }
 
   async #waits(stream: string): Promise<boolean> {
@@ -154,4 +181,20 @@ export class FirstAttempts {
     await held.confirm()
     throw new Superseded(parts.subscription)
   }
+}
+
+/** True when an attempt is still under way after a while. */
+async function isSlow(running: Promise<unknown>, host: Host): Promise<boolean> {
+  const ended = new AbortController()
+  const hasEnded = running.then(
+    () => false,
+    () => false,
+  )
+  const isLate = host.sleep(patienceMs, ended.signal).then(
+    () => true,
+    () => false,
+  )
+  const isLateFirst = await Promise.race([hasEnded, isLate])
+  ended.abort()
+  return isLateFirst
 }

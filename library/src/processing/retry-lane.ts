@@ -1,33 +1,40 @@
 import type { FollowingTransaction, ParkedEvent } from '../core/ports/following.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { begunError, endedError, errorText, firstOf } from './aside.ts'
-import { handle, retryDelayMs } from './handling.ts'
+import { type Failure, handle, retryDelayMs } from './handling.ts'
 import { type ShardRun, Superseded } from './shard-run.ts'
 
 /** Events looked up at once. */
 const dueEvents = 50
+/** Streams that are worked on at once. */
+const mostAtOnce = 8
 /** How often to look for what somebody else made due: a person who wants an event tried again. */
 const lookMs = 1_000
 /** Why an event is tried again that was under way when the book was closed. */
 const interruptedError = 'it was interrupted: the book was closed, or the lease lost'
 
 /**
- * The lane of what was put aside: tries again what is due, one event after the other, beside the main lane, which it never
- * holds up. Each attempt is noted before it begins, so that one that ends the process counts.
+ * The lane of what was put aside: tries again what is due, some streams at once, each in order, beside the main lane, which
+ * it never holds up. Each attempt is noted before it begins, so that one that ends the process counts.
  */
 export class RetryLane {
   readonly #run: ShardRun
   readonly #rows = new RowReader()
   readonly #stop = new AbortController()
-  readonly #signal: AbortSignal
+  /** Aborted when the lane is stopped or the lease lost. */
+  readonly signal: AbortSignal
   readonly #onError: (error: unknown) => void
+  /** The streams that are worked on. */
+  readonly #active = new Map<string, Promise<void>>()
+  #isSuspectActive = false
   #running: Promise<void> | undefined
   #nudge: (() => void) | undefined
   #dueAtMs = Number.POSITIVE_INFINITY
+  #isToLook = false
 
   constructor(run: ShardRun, signal: AbortSignal, onError: (error: unknown) => void) {
     this.#run = run
-    this.#signal = AbortSignal.any([this.#stop.signal, signal])
+    this.signal = AbortSignal.any([this.#stop.signal, signal])
     this.#onError = onError
   }
 
@@ -38,22 +45,46 @@ export class RetryLane {
     this.#nudge?.()
   }
 
-  /** Ends after the attempt under way, which is aborted. */
+  /** Looks at once for what is due. */
+  look(): void {
+    this.#isToLook = true
+    this.#running ??= this.#work()
+    this.#nudge?.()
+  }
+
+  get hasRoom(): boolean {
+    return this.#active.size < mostAtOnce && !this.#isSuspectActive
+  }
+
+  /**
+   * Takes over an attempt that takes long, so that the main lane goes on.
+   *
+   * @param written resolves when the event is put aside
+   */
+  adopt(begun: ParkedEvent, running: Promise<Failure | undefined>, written: Promise<void>): void {
+    this.#start(begun.stream, false, async () => {
+      const next = await this.#finish(begun, running, written)
+      await this.#drain(next)
+    })
+  }
+
+  /** Ends after the attempts under way, which are aborted. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#running
+    await Promise.all(this.#active.values())
   }
 
   async #work(): Promise<void> {
     const { host } = this.#run.parts
-    const signal = this.#signal
+    const signal = this.signal
     while (!signal.aborted) {
       try {
-        const waitMs = this.#dueAtMs - this.#run.nowMs()
+        const waitMs = this.#isToLook ? 0 : this.#dueAtMs - this.#run.nowMs()
         if (waitMs > 0) await this.#sleep(Math.min(lookMs, Math.ceil(waitMs)))
-        if (signal.aborted || (await this.#tryDue())) continue
+        if (signal.aborted || (await this.#tryDue()) || (await this.#hasEvents())) continue
         // Who puts the next event aside begins again.
-        if (!(await this.#hasEvents()) && this.#dueAtMs === Number.POSITIVE_INFINITY) break
+        if (!this.#isToLook && this.#dueAtMs === Number.POSITIVE_INFINITY) break
       } catch (error) {
         if (signal.aborted) break
         this.#onError(error)
@@ -63,48 +94,83 @@ export class RetryLane {
     this.#running = undefined
   }
 
+  /** True when there is anything that may become due; notes when the next of it is. */
   async #hasEvents(): Promise<boolean> {
+    if (this.#active.size > 0) return true
     const { following, subscription } = this.#run.parts
-    const statuses = ['retrying', 'waiting', 'parked'] as const
+    const retrying = await following.parked({ subscription, statuses: ['retrying'], limit: dueEvents })
+    for (const { nextAtMs } of retrying) this.#dueAtMs = Math.min(this.#dueAtMs, nextAtMs ?? this.#dueAtMs)
+    if (retrying.length > 0) return true
+    const statuses = ['waiting', 'parked'] as const
     return (await following.parked({ subscription, statuses, limit: 1 })).length > 0
   }
 
   async #sleep(timeMs: number): Promise<void> {
     const awake = new AbortController()
     this.#nudge = () => awake.abort()
-    const signal = AbortSignal.any([awake.signal, this.#signal])
+    const signal = AbortSignal.any([awake.signal, this.signal])
     await this.#run.parts.host.sleep(timeMs, signal).catch(() => undefined)
     this.#nudge = undefined
   }
 
-  /** True when something was due. */
+  /** True when something was begun. */
   async #tryDue(): Promise<boolean> {
     const { following, subscription } = this.#run.parts
     const dueAtMs = this.#run.nowMs()
+    this.#isToLook = false
     if (this.#dueAtMs <= dueAtMs) this.#dueAtMs = Number.POSITIVE_INFINITY
     const due = await following.parked({ subscription, statuses: ['retrying'], dueAtMs, limit: dueEvents })
-    for (const { position } of due) {
-      if (this.#signal.aborted) return true
-      let begun = await this.#begin(position)
-      // One that succeeds lets the next of its stream begin.
-      while (begun !== undefined) begun = await this.#try(begun)
+    let hasBegun = false
+    for (const { position, stream, error } of due) {
+      if (this.signal.aborted) return true
+      if (this.#active.has(stream)) continue
+      // One that may have ended the process is tried alone, so that no other is taken for it.
+      const isSuspect = error === begunError
+      if (isSuspect ? this.#active.size > 0 : !this.hasRoom) break
+      this.#start(stream, isSuspect, async () => this.#drain(await this.#begin(position)))
+      hasBegun = true
     }
-    if (due.length === dueEvents) this.#dueAtMs = dueAtMs
-    return due.length > 0
+    return hasBegun
+  }
+
+  #start(stream: string, isSuspect: boolean, work: () => Promise<void>): void {
+    this.#isSuspectActive ||= isSuspect
+    const ended = async (): Promise<void> => {
+      try {
+        await work()
+        this.#active.delete(stream)
+        if (!this.signal.aborted) this.look()
+      } catch (error) {
+        // Tried again at the next look.
+        this.#active.delete(stream)
+        if (!this.signal.aborted) this.#onError(error)
+      } finally {
+        if (isSuspect) this.#isSuspectActive = false
+      }
+    }
+    this.#active.set(stream, Promise.resolve().then(ended))
+  }
+
+  /** Tries an event; one that succeeds lets the next of its stream begin. */
+  async #drain(first: ParkedEvent | undefined): Promise<void> {
+    for (let begun = first; begun !== undefined; ) begun = await this.#try(begun)
   }
 
   /** Notes that an attempt begins; undefined when there is none to make any more. */
   async #begin(position: number): Promise<ParkedEvent | undefined> {
     const { subscription, definition } = this.#run.parts
-    const changed = await this.#change(async (transaction) => {
+    let parked: ParkedEvent | undefined
+    const begun = await this.#change(async (transaction) => {
+      parked = undefined
       const [event] = await transaction.parked({ subscription, position, limit: 1 })
       if (event?.status !== 'retrying') return undefined
       const isUsedUp = event.error === begunError && event.attempts >= definition.retry.maxAttempts
-      return isUsedUp ? this.#park(transaction, event, endedError) : this.#beginNext(transaction, event)
+      if (!isUsedUp) return this.#beginNext(transaction, event)
+      parked = await this.#park(transaction, event, endedError)
+      return definition.onFailure === 'park' ? this.#nextOf(transaction, event.stream) : undefined
     })
-    if (changed?.status !== 'parked') return changed
-    this.#parked(changed, new Error(endedError))
-    return undefined
+    if (parked !== undefined) this.#parked(parked, new Error(endedError))
+    return begun
   }
 
   async #beginNext(transaction: FollowingTransaction, event: ParkedEvent): Promise<ParkedEvent> {
@@ -134,20 +200,30 @@ export class RetryLane {
     })
     const events = this.#rows.events(rows)
     const attempt = { events, attempt: begun.attempts, isRepeat: begun.attempts > 1 }
+    return this.#finish(begun, handle(definition, attempt, this.signal, host), undefined)
+  }
+
+  /** Sees an attempt to its end; returns the next event of the stream to be tried, its attempt begun. */
+  async #finish(
+    begun: ParkedEvent,
+    running: Promise<Failure | undefined>,
+    written: Promise<void> | undefined,
+  ): Promise<ParkedEvent | undefined> {
+    let failure: Failure | undefined
     try {
-      const failure = await handle(definition, attempt, this.#signal, host)
-      if (failure !== undefined) return await this.#failed(begun, failure.error)
+      failure = await running
+      if (written !== undefined) await Promise.race([written, aborted(this.signal)])
     } catch (error) {
-      if (this.#signal.aborted) await this.#interrupted(begun).catch(() => undefined)
+      if (this.signal.aborted) await this.#interrupted(begun).catch(() => undefined)
       throw error
     }
-    this.#run.parts.onDone(Math.max(0, host.now() - (rows[0]?.recordedAtMs ?? 0)))
-    return this.#done(begun)
+    return failure === undefined ? this.#done(begun) : this.#failed(begun, failure.error)
   }
 
   #done(begun: ParkedEvent): Promise<ParkedEvent | undefined> {
-    const { subscription, definition } = this.#run.parts
+    const { subscription, definition, onDone } = this.#run.parts
     const { position, eventId, stream } = begun
+    onDone(Math.max(0, this.#run.nowMs() - begun.failedAtMs))
     return this.#changeStream(stream, async (transaction) => {
       if (!(await this.#isRetrying(transaction, position))) return undefined
       await transaction.dropParked(subscription, position)
@@ -250,4 +326,11 @@ export class RetryLane {
     const { definition, host } = this.#run.parts
     return retryDelayMs(definition.retry, failures, host.random)
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }

@@ -66,12 +66,12 @@ export class Subscribing implements FollowerWork {
     if (definition.onFailure !== 'stop' && stoppedAt !== undefined && stoppedAt.status !== 'skipped')
       await this.#stops.forget(held.lease, stoppedAt.position)
     // What is due is found by the lane itself, which ends when nothing is aside.
-    if (definition.onFailure !== 'stop') lane.due(run.nowMs())
+    if (definition.onFailure !== 'stop') lane.look()
   }
 
   /** Looks at once for what a person wants tried again. */
   wake(): void {
-    if (this.#parts.definition.onFailure !== 'stop') this.#session?.lane.due(0)
+    if (this.#parts.definition.onFailure !== 'stop') this.#session?.lane.look()
   }
 
   async step(signal: AbortSignal): Promise<boolean> {
@@ -86,7 +86,7 @@ export class Subscribing implements FollowerWork {
       limit: Math.max(pageEvents, definition.batch),
     })
     const rows = page.rows.filter(({ stream }) => shardOf(stream, definition.shards) === shard)
-    const isWhole = await this.#handleRows(session, rows, signal)
+    const isWhole = await this.#handleRows(session, rows, AbortSignal.any([signal, session.lane.signal]))
     if (!isWhole) return true
     session.position = page.scannedTo
     await session.mover.noteScanned(page.scannedTo)
