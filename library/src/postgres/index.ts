@@ -247,6 +247,13 @@ function sessionsOf(
 
 async function closeAll(sessions: Sessions): Promise<void> {
   const { readers, writers, flusher, derived, leasing, listener } = sessions
-  const all = [...readers, ...writers, flusher, derived, leasing, ...(listener === undefined ? [] : [listener])]
+  const all = [
+    ...readers,
+    ...writers,
+    flusher,
+    derived,
+    leasing,
+    ...(listener === undefined ? [] : [listener]),
+  ]
   await Promise.all(all.map((session) => session.close()))
 }
