@@ -121,7 +121,7 @@ function overlapping() {
     { events: 100, bytes: 10_000 },
   )
   const append = (keys: string): Promise<unknown> =>
-    Promise.all([...keys].map((key) => queue.append(request(key))))
+    Promise.all(keys.split('').map((key) => queue.append(request(key))))
   const given = async (count: number): Promise<readonly string[]> => {
     while (batches.length < count) await new Promise((resolve) => setImmediate(resolve))
     return batches

@@ -70,10 +70,9 @@ it('who appends alone flushes with the commit; who shares the log lets go of the
   assert.deepEqual(await sentBy(() => append(book)), ['begin', 'insert', 'COMMIT'])
   await append(other)
   // What was foreseen has not come about: nothing is written, and it is done again.
-  assert.deepEqual(await sentBy(() => append(book)), [
-    ...['begin', 'insert', 'COMMIT'],
-    ...['begin', 'read head', 'insert', 'flush later', 'COMMIT', 'flush'],
-  ])
+  const inVain = ['begin', 'insert', 'COMMIT']
+  const again = ['begin', 'read head', 'insert', 'flush later', 'COMMIT', 'flush']
+  assert.deepEqual(await sentBy(() => append(book)), [...inVain, ...again])
   assert.deepEqual(await sentBy(() => append(book)), ['begin', 'read head', 'insert', 'COMMIT'])
   assert.deepEqual(await versionsIn(book), [1, 2, 3, 4, 5, 6])
 })
