@@ -116,11 +116,9 @@ export class LeaseKeeper {
     return held
   }
 
-  /** Gives a lease back, for others to take at once. */
+  /** Gives a lease back, for others to take at once; also one that was lost because it was paused. */
   async release({ lease }: HeldLease): Promise<void> {
-    const holding = this.#held.get(lease.subscription)
-    if (holding?.lease !== lease) return
-    this.#held.delete(lease.subscription)
+    if (this.#held.get(lease.subscription)?.lease === lease) this.#held.delete(lease.subscription)
     // Who cannot be told finds out when the lease ends.
     await this.#parts.following.release(lease).catch(this.#parts.onError)
   }

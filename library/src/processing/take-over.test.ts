@@ -5,6 +5,7 @@ import type { Trial } from '../core/ports/following.ts'
 import { type Diagnostic, defineEvents, openBook, type Store, subscription } from '../index.ts'
 import { memory } from '../memory/index.ts'
 import { type TestHost, testHost } from '../testing/test-host.ts'
+import { begunError, parkedEvent } from './aside.ts'
 
 const events = defineEvents({ Paid: z.object({ n: z.int() }) })
 
@@ -31,7 +32,10 @@ interface Try {
   readonly isRepeat: boolean
 }
 
-function searching(tries: Try[], settings: { readonly inbox?: boolean; readonly onFailure?: 'stop' } = {}) {
+function searching(
+  tries: Try[],
+  settings: { readonly inbox?: boolean; readonly onFailure?: 'stop' | 'park' } = {},
+) {
   return subscription('search', {
     from: events,
     retry: { maxAttempts: 3 },
@@ -154,6 +158,76 @@ test('with an inbox an event that is done is not run again, though its checkpoin
     tries.map(({ n }) => n),
     [1, 2, 3, 4, 5],
   )
+})
+
+test("with 'park' the stream goes on behind one that ended the process as often as it may", async () => {
+  const host = testHost()
+  const store = await prepared(host)
+  const name = 'subscription search@1'
+  await using writer = await openBook({ store, host })
+  await writer.append('order-1', events.Paid({ n: 5 }))
+  const { readModels, following } = await store.open(host)
+  const checkpoint = await readModels.checkpoint(name)
+  assert.ok(checkpoint)
+  await readModels.moveCheckpoint(name, 0, { ...checkpoint, position: 5 })
+  await following.transaction(async (transaction) => {
+    const [first, last] = [1, 5].map((position) => ({
+      position,
+      id: `event ${position}`,
+      stream: 'order-1',
+      type: 'Paid',
+    }))
+    assert.ok(first !== undefined && last !== undefined)
+    const begun = { status: 'retrying', attempts: 3, error: begunError, nextAtMs: 0 } as const
+    await transaction.putParked(parkedEvent(name, first, 0, begun))
+    const waiting = { status: 'waiting', attempts: 0, error: null, nextAtMs: null } as const
+    await transaction.putParked(parkedEvent(name, last, 0, waiting))
+  })
+  const tries: Try[] = []
+  await using book = await openBook({
+    store,
+    host,
+    subscriptions: [searching(tries, { onFailure: 'park' })],
+  })
+  await pass(host, 500)
+  assert.deepEqual(tries, [{ n: 5, attempt: 1, isRepeat: false }])
+  const parked = await book.subscriptions.parked()
+  assert.deepEqual(
+    parked.map(({ position, status, error }) => [position, status, error]),
+    [[1, 'parked', 'the process ended while handling it']],
+  )
+})
+
+test('an attempt that takes long holds up its own stream, and no other', async () => {
+  const host = testHost()
+  const store = await prepared(host)
+  const release = Promise.withResolvers<void>()
+  const done: number[] = []
+  const search = subscription('search', {
+    from: events,
+    run: async ({ data: { n } }) => {
+      if (n === 1) await release.promise
+      done.push(n)
+    },
+  })
+  await using book = await openBook({ store, host, subscriptions: [search] })
+  await book.append('order-1', events.Paid({ n: 5 }))
+  await pass(host, 900)
+  assert.deepEqual(done, [])
+  await pass(host, 600)
+  assert.deepEqual(done, [2, 3, 4])
+  const aside = await book.subscriptions.parked()
+  assert.deepEqual(
+    aside.map(({ position, status, error }) => [position, status, error]),
+    [
+      [1, 'retrying', 'an attempt was begun, and has not ended'],
+      [5, 'waiting', null],
+    ],
+  )
+  release.resolve()
+  await pass(host, 500)
+  assert.deepEqual(done, [2, 3, 4, 1, 5])
+  assert.deepEqual(await book.subscriptions.parked(), [])
 })
 
 test('an attempt that is cut off by closing is a repeat the next time, and none that failed', async () => {
