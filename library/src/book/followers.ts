@@ -1,44 +1,51 @@
 import { DaybookError, messageOf } from '../core/errors.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
+import type { SqlProjectionDefinition } from '../core/sql-projection.ts'
 import { ownerName } from '../host/owner.ts'
-import { Follower } from '../processing/follower.ts'
-import { LagWindow } from '../processing/lag-window.ts'
+import type { Follower } from '../processing/follower.ts'
 import { LeaseKeeper, leaseSettingsFrom } from '../processing/lease-keeper.ts'
 import { LiveProjection } from '../processing/live.ts'
-import { Projecting } from '../processing/projecting.ts'
 import type { BookContext } from './context.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import { followerStatuses } from './follower-statuses.ts'
 import { followerGauges, lagHistogram } from './metrics.ts'
-import { type OpeningParts, type OpenSubscription, openSubscription } from './open-subscription.ts'
+import { type OpenSqlProjection, openSqlProjection } from './open-sql-projection.ts'
+import { type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
+import { ReadModelRegistry } from './read-model-registry.ts'
+import { StoredProjection, type StoredProjectionParts } from './stored-projection.ts'
 import { Watch } from './watch.ts'
 
 /** Everything of one book that follows its log. */
 export class Followers {
   readonly #context: BookContext
-  readonly #keeper: LeaseKeeper
+  readonly keeper: LeaseKeeper
+  readonly registry: ReadModelRegistry
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+  readonly #sqlProjections: readonly OpenSqlProjection[]
   readonly #subscriptions: readonly OpenSubscription[]
   readonly #watch: Watch
   #stopGauges: (() => void) | undefined
 
   private constructor(
-    context: BookContext,
+    { context, keeper, registry }: StoredProjectionParts,
     options: BookOptions,
-    keeper: LeaseKeeper,
     {
       projections,
+      sqlProjections,
       subscriptions,
     }: {
       readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+      readonly sqlProjections: readonly OpenSqlProjection[]
       readonly subscriptions: readonly OpenSubscription[]
     },
   ) {
     this.#context = context
-    this.#keeper = keeper
+    this.keeper = keeper
+    this.registry = registry
     this.#projections = projections
+    this.#sqlProjections = sqlProjections
     this.#subscriptions = subscriptions
     this.#watch = new Watch(context, () => this.status(), options.lag)
   }
@@ -46,15 +53,20 @@ export class Followers {
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
   static async open(context: BookContext, options: BookOptions): Promise<Followers> {
     const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
-    refuseSharedCheckpoints([...(options.projections ?? []), ...subscribed])
+    const projected = [...(options.projections ?? []), ...(options.sqlProjections ?? [])]
+    refuseSharedCheckpoints([...projected, ...subscribed])
     const keeper = keeperOf(context, options)
-    const parts = { context, keeper, recordLag: lagHistogram(options.meter) }
+    const registry = new ReadModelRegistry(context.store, context.host)
+    const parts = { context, keeper, registry, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
     for (const { definition } of options.projections ?? [])
       projections.set(definition, await openProjection(parts, definition))
+    const sqlProjections: OpenSqlProjection[] = []
+    for (const { definition } of options.sqlProjections ?? [])
+      sqlProjections.push(await openSqlProjection(parts, definition))
     const subscriptions: OpenSubscription[] = []
     for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
-    const followers = new Followers(context, options, keeper, { projections, subscriptions })
+    const followers = new Followers(parts, options, { projections, sqlProjections, subscriptions })
     followers.#start(options, context.store.isReadOnly)
     return followers
   }
@@ -62,22 +74,35 @@ export class Followers {
   #start({ follow = true, lag, meter }: BookOptions, isReadOnly: boolean): void {
     const running = this.#running()
     const isFollowing = follow && !isReadOnly
-    if (isFollowing) for (const follower of running) follower.start()
+    if (isFollowing) {
+      for (const projection of this.#stored()) projection.start()
+      for (const { follower } of this.#sqlProjections) follower.start()
+      for (const { shards } of this.#subscriptions) for (const { follower } of shards) follower.start()
+      if (this.#stored().length > 0) this.registry.watch()
+    }
     const isWatched = isFollowing || lag !== undefined || meter !== undefined
     if (isWatched && running.length > 0) this.#watch.start()
     if (meter !== undefined) this.#stopGauges = followerGauges(meter, () => this.#watch.last)
   }
 
+  #stored(): StoredProjection[] {
+    return [...this.#projections.values()].flatMap((open) => (open.mode === 'live' ? [] : [open]))
+  }
+
   #running(): Follower[] {
-    const stored = [...this.#projections.values()].flatMap((open) =>
-      open.mode === 'live' ? [] : [open.follower],
-    )
-    return [...stored, ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))]
+    const stored = this.#stored().flatMap(({ followers }) => followers)
+    const sql = this.#sqlProjections.map(({ follower }) => follower)
+    return [
+      ...stored,
+      ...sql,
+      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower)),
+    ]
   }
 
   /** Has everything that runs here look at once for what a person decided. */
   wake(): void {
     for (const open of this.#projections.values()) if (open.mode !== 'live') open.projecting.wake()
+    for (const { projecting } of this.#sqlProjections) projecting.wake()
     for (const { shards } of this.#subscriptions) for (const { subscribing } of shards) subscribing.wake()
     for (const follower of this.#running()) follower.wake()
   }
@@ -95,23 +120,34 @@ export class Followers {
     )
   }
 
-  /** Folds a stored read model anew, up to the head; throws what stops it. */
-  async rebuild(definition: ProjectionDefinition): Promise<void> {
-    const open = this.projection(definition)
-    if (open.mode === 'live') return
-    await open.projecting.reset()
-    await catchUp(open.projecting)
+  /** Throws `NOT_REGISTERED` for a SQL projection the book was not opened with. */
+  sqlProjection(definition: SqlProjectionDefinition): OpenSqlProjection {
+    const open = this.#sqlProjections.find((each) => each.definition === definition)
+    if (open !== undefined) return open
+    const message = `the book was opened without the SQL projection "${definition.name}"`
+    throw new DaybookError('NOT_REGISTERED', message, { projection: definition.name })
+  }
+
+  /** The projections of a name, or all that are stored, in the order they were given. */
+  stored(name?: string): readonly StoredProjection[] {
+    return this.#stored().filter(({ definition }) => name === undefined || definition.shape.name === name)
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
-    return followerStatuses(this.#context, [...this.#projections.values()], this.#subscriptions)
+    const projections = [...this.#projections.values(), ...this.#sqlProjections]
+    return followerStatuses(this.#context, projections, this.#subscriptions)
   }
 
   async stop(): Promise<void> {
     this.#stopGauges?.()
     await this.#watch.stop()
-    await Promise.all(this.#running().map((follower) => follower.stop()))
-    await this.#keeper.close()
+    await this.registry.close()
+    await Promise.all([
+      ...this.#stored().map((projection) => projection.stop()),
+      ...this.#sqlProjections.map(({ follower }) => follower.stop()),
+      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower.stop())),
+    ])
+    await this.keeper.close()
   }
 }
 
@@ -149,62 +185,9 @@ function keeperOf({ store, host, report }: BookContext, options: BookOptions): L
 }
 
 async function openProjection(
-  { context, keeper, recordLag }: OpeningParts,
+  parts: StoredProjectionParts,
   definition: ProjectionDefinition,
 ): Promise<OpenProjection> {
-  const { store, host } = context
-  if (definition.mode === 'live')
-    return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
-  const subject = definition.subscription
-  const { name, version } = definition.shape
-  const lag = new LagWindow(host.now)
-  const projecting = new Projecting({
-    definition,
-    fingerprint: context.digest(definition.fingerprintText),
-    log: store.log,
-    models: store.readModels,
-    following: store.following,
-    identity: store.identity,
-    host,
-    onDone: (lagMs) => {
-      lag.record(lagMs)
-      recordLag(lagMs, { kind: 'projection', name, version })
-    },
-    onParked: ({ position }, error) => {
-      const message = `projection ${subject}, event ${position}: ${messageOf(error)}`
-      context.report({ kind: 'event-parked', subject, message, error })
-    },
-    onError: (error, isStopped) => {
-      const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
-      context.report({ kind, subject, message: `projection ${subject}: ${messageOf(error)}`, error })
-    },
-  })
-  const isChanged = store.isReadOnly ? false : await projecting.prepare()
-  if (isChanged) {
-    const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
-    context.report({ kind: 'projection-changed', subject, message })
-  }
-  if (definition.mode === 'inline' && !store.isReadOnly) await catchUp(projecting)
-  // An inline read model is moved by whoever appends, so nobody can have it for himself.
-  const lease = definition.mode === 'inline' ? undefined : { keeper, claim: { subscription: subject } }
-  return {
-    mode: definition.mode,
-    definition,
-    projecting,
-    follower: new Follower(projecting, store.log, host, lease),
-    lag,
-    isChanged,
-  }
-}
-
-/** Folds up to the head; throws what stops it. */
-async function catchUp(projecting: Projecting): Promise<void> {
-  const never = new AbortController().signal
-  try {
-    while (await projecting.step(never)) {
-      // Each step folds a batch and yields in between.
-    }
-  } catch (error) {
-    throw error instanceof Error && error.cause instanceof DaybookError ? error.cause : error
-  }
+  if (definition.mode !== 'live') return StoredProjection.open(parts, definition)
+  return { mode: 'live', definition, live: new LiveProjection(definition, parts.context.store.log) }
 }

@@ -40,6 +40,11 @@ export const errorRegistry = {
     meaning: 'A query is malformed: it has no items, an item names nothing, or a field is unknown.',
     hint: 'Give at least one item; each item names types, categories or tags.',
   },
+  CURSOR_INVALID: {
+    meaning:
+      'A cursor is not one of this query: of another read model, other conditions or another order, or no cursor.',
+    hint: 'Ask for the first page again, without `after`; go on with `next` of its answer and the same where and orderBy.',
+  },
   LIMIT_EXCEEDED: {
     meaning: 'An event or an append is larger than the limits of this book.',
     hint: 'Split the append, or store the large part elsewhere and keep its reference and hash in the event.',
@@ -101,6 +106,15 @@ export const errorRegistry = {
     meaning:
       'The projection was changed without raising its version, so its stored read model belongs to other code.',
     hint: 'Raise `version` in the projection: the new version is filled from the log beside the old one.',
+  },
+  PROJECTION_FILLING: {
+    meaning:
+      'The copy of the read model that serves is of another version and lacks what was asked for; the copy of this version is not filled yet.',
+    hint: 'Wait until it is: `daybook projections` shows how far it has come. Until then, ask only for what the version before has.',
+  },
+  REBUILD_REFUSED: {
+    meaning: 'A read model cannot be rebuilt, compared, swapped or taken back as it stands now.',
+    hint: 'The message says why, and `book.rebuilds.status()` what copies there are.',
   },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
