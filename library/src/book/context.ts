@@ -16,6 +16,8 @@ export interface Diagnostic {
     | 'subscription-stopped'
     | 'reaction-stopped'
     | 'process-stopped'
+    | 'process-failed'
+    | 'process-pending'
     | 'follower-waiting'
     | 'event-retrying'
     | 'event-parked'

@@ -9,8 +9,9 @@ import type { BookContext } from './context.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import { followerStatuses } from './follower-statuses.ts'
 import { followerGauges, lagHistogram } from './metrics.ts'
+import { type OpenProcess, openClock } from './open-process.ts'
 import { type OpenSqlProjection, openSqlProjection } from './open-sql-projection.ts'
-import { type OpenSubscription, openSubscription } from './open-subscription.ts'
+import { type OpeningParts, type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
 import { ReadModelRegistry } from './read-model-registry.ts'
@@ -25,6 +26,7 @@ export class Followers {
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
   readonly #sqlProjections: readonly OpenSqlProjection[]
   readonly #subscriptions: readonly OpenSubscription[]
+  readonly #clocks: readonly Follower[]
   readonly #watch: Watch
   #stopGauges: (() => void) | undefined
 
@@ -35,10 +37,12 @@ export class Followers {
       projections,
       sqlProjections,
       subscriptions,
+      clocks,
     }: {
       readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
       readonly sqlProjections: readonly OpenSqlProjection[]
       readonly subscriptions: readonly OpenSubscription[]
+      readonly clocks: readonly Follower[]
     },
   ) {
     this.#context = context
@@ -47,26 +51,41 @@ export class Followers {
     this.#projections = projections
     this.#sqlProjections = sqlProjections
     this.#subscriptions = subscriptions
+    this.#clocks = clocks
     this.#watch = new Watch(context, () => this.status(), options.lag)
   }
 
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
-  static async open(context: BookContext, options: BookOptions): Promise<Followers> {
-    const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
-    const projected = [...(options.projections ?? []), ...(options.sqlProjections ?? [])]
-    refuseSharedCheckpoints([...projected, ...subscribed])
+  static async open(
+    context: BookContext,
+    options: BookOptions,
+    processes: readonly OpenProcess[],
+  ): Promise<Followers> {
+    const subscribed = [
+      ...[...(options.subscriptions ?? []), ...(options.reactions ?? [])].map(({ definition }) => definition),
+      ...processes.flatMap((process) => process.subscriptions),
+    ]
+    const projected = [
+      ...(options.projections ?? []).map(({ definition }) => definition),
+      ...processes.map(({ projection }) => projection),
+    ]
+    const bySql = (options.sqlProjections ?? []).map(({ definition }) => definition)
+    refuseSharedCheckpoints([...projected, ...bySql, ...subscribed])
     const keeper = keeperOf(context, options)
     const registry = new ReadModelRegistry(context.store, context.host)
     const parts = { context, keeper, registry, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
-    for (const { definition } of options.projections ?? [])
-      projections.set(definition, await openProjection(parts, definition))
+    for (const definition of projected) projections.set(definition, await openProjection(parts, definition))
     const sqlProjections: OpenSqlProjection[] = []
-    for (const { definition } of options.sqlProjections ?? [])
-      sqlProjections.push(await openSqlProjection(parts, definition))
+    for (const definition of bySql) sqlProjections.push(await openSqlProjection(parts, definition))
     const subscriptions: OpenSubscription[] = []
-    for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
-    const followers = new Followers(parts, options, { projections, sqlProjections, subscriptions })
+    for (const definition of subscribed) subscriptions.push(await openSubscription(parts, definition))
+    const clocks: Follower[] = []
+    for (const process of processes) {
+      const pending = projections.get(process.projection)
+      if (pending !== undefined) clocks.push(await openClock(parts, process, pending))
+    }
+    const followers = new Followers(parts, options, { projections, sqlProjections, subscriptions, clocks })
     followers.#start(options, context.store.isReadOnly)
     return followers
   }
@@ -92,11 +111,8 @@ export class Followers {
   #running(): Follower[] {
     const stored = this.#stored().flatMap(({ followers }) => followers)
     const sql = this.#sqlProjections.map(({ follower }) => follower)
-    return [
-      ...stored,
-      ...sql,
-      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower)),
-    ]
+    const subscribed = this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))
+    return [...stored, ...sql, ...subscribed, ...this.#clocks]
   }
 
   /** Has everything that runs here look at once for what a person decided. */
@@ -152,12 +168,9 @@ export class Followers {
 }
 
 /** Two followers of one name would move one checkpoint, and each would miss what the other did. */
-function refuseSharedCheckpoints(
-  followers: readonly { readonly definition: { readonly subscription: string } }[],
-): void {
+function refuseSharedCheckpoints(followers: readonly { readonly subscription: string }[]): void {
   const seen = new Set<string>()
-  for (const { definition } of followers) {
-    const { subscription } = definition
+  for (const { subscription } of followers) {
     if (seen.has(subscription)) {
       throw new DaybookError(
         'DEFINITION_INVALID',

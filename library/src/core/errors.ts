@@ -116,6 +116,10 @@ export const errorRegistry = {
     meaning: 'A read model cannot be rebuilt, compared, swapped or taken back as it stands now.',
     hint: 'The message says why, and `book.rebuilds.status()` what copies there are.',
   },
+  PROCESS_FAILED: {
+    meaning: 'A function of a process manager threw, so that nothing could be decided.',
+    hint: 'Repair the function named in the message. The event is parked meanwhile: have it tried again with book.subscriptions.retry.',
+  },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
     hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',
