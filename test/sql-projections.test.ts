@@ -62,7 +62,7 @@ for (const [dialect, place] of Object.entries(places)) {
             const [row] = await run(sql, 'SELECT cents FROM balance WHERE account = ?', event.streamId)
             if (row === undefined) await run(sql, 'INSERT INTO balance VALUES (?, ?)', event.streamId, cents)
             else
-              run(
+              void run(
                 sql,
                 'UPDATE balance SET cents = ? WHERE account = ?',
                 Number(row.cents) + cents,
@@ -70,8 +70,8 @@ for (const [dialect, place] of Object.entries(places)) {
               )
           },
           Withdrawn(sql, { cents }) {
-            run(sql, 'UPDATE balance SET cents = cents - ?', cents)
-            run(sql, 'INSERT INTO step VALUES (?)', cents)
+            void run(sql, 'UPDATE balance SET cents = cents - ?', cents)
+            void run(sql, 'INSERT INTO step VALUES (?)', cents)
           },
         },
       })
@@ -303,6 +303,6 @@ test('definitions that contradict themselves are refused', () => {
     () => sqlProjection('No name', { from: events, tables: both(), clear: both(), evolve: {} }),
     invalid,
   )
-  // @ts-expect-error no event of these
-  assert.throws(() => ledger({ evolve: { Unknown: () => undefined } }), invalid)
+  const unknown = Object.fromEntries([['Unknown', () => undefined]])
+  assert.throws(() => ledger({ evolve: unknown }), invalid)
 })

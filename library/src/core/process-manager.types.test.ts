@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { decider } from './decider.ts'
@@ -93,17 +94,22 @@ test('what is not there is refused by the compiler', () => {
     // @ts-expect-error there are no deadlines at all
     on: { WithdrawalRequested: () => [deadline.set('settle', { hours: 24 })] },
   })
-  processManager('c', {
-    ...base,
-    // @ts-expect-error it listens to no such type
-    on: { WithdrawalRequested: () => [], PaymentFailed: () => [] },
-  })
-  processManager('d', {
-    ...base,
-    on: { WithdrawalRequested: () => [] },
-    // @ts-expect-error it listens to no such type
-    startsWith: ['PaymentFailed'],
-  })
+  const invalid = { code: 'DEFINITION_INVALID' }
+  const listening = (): unknown =>
+    processManager('c', {
+      ...base,
+      // @ts-expect-error it listens to no such type
+      on: { WithdrawalRequested: () => [], PaymentFailed: () => [] },
+    })
+  assert.throws(listening, invalid)
+  const starting = (): unknown =>
+    processManager('d', {
+      ...base,
+      on: { WithdrawalRequested: () => [] },
+      // @ts-expect-error it listens to no such type
+      startsWith: ['PaymentFailed'],
+    })
+  assert.throws(starting, invalid)
   processManager('e', {
     ...base,
     evolve: {
