@@ -172,7 +172,7 @@ for (const [store, address] of Object.entries(addresses)) {
       await place.untilAllDone()
       assert.ok(place.done.some(({ by }) => by === 'bela'))
       place.assertInOrder(3)
-      assert.deepEqual(await place.book.subscriptions.parked(), [])
+      assert.deepEqual(await place.book.subscriptions.parked({ statuses: ['parked'] }), [])
     })
 
     it('three share the shards, give some to who comes later, and take over those of one that is killed', async () => {
@@ -247,7 +247,7 @@ for (const [store, address] of Object.entries(addresses)) {
         const others = (): number => new Set(place.done.filter(({ n }) => n % 5 !== 1).map(({ n }) => n)).size
         await place.until(() => others() === 12)
         assert.equal(deaths, 3)
-        const aside = await place.book.subscriptions.parked({ subscription: 'work' })
+        const aside = await place.book.subscriptions.parked({ subscription: 'work', stream: 'work-1' })
         assert.deepEqual(
           aside.map(({ stream, status, error }) => [stream, status, error]),
           [
