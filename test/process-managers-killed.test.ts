@@ -1,6 +1,7 @@
 /**
- * A process that runs a process manager is killed right after each of its appends, and after each move of a checkpoint,
- * until everything is finished all the same: each command once, each deadline once, whatever died in between.
+ * A process that runs a process manager is killed right after each of its appends, until everything is finished all the
+ * same: each command once, each deadline once, whatever died in between. What follows other writes, moves of checkpoints
+ * say, is in `process-managers.test.ts`.
  */
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
@@ -63,10 +64,7 @@ async function assertSurvives(address: string, deadly: Deadly, leastLives: numbe
 }
 
 // Each of the 13 events that the process leads to may be followed by a death, if two are not in one transaction.
-const kinds: readonly (readonly [Deadly, string, number])[] = [
-  ['append', 'each append of events', 9],
-  ['checkpoint', 'each move of a checkpoint', 5],
-]
+const kinds: readonly (readonly [Deadly, string, number])[] = [['append', 'each append of events', 9]]
 
 describe('a process manager on SQLite, killed after', { timeout: 300_000 }, () => {
   for (const [deadly, title, leastLives] of kinds) {
