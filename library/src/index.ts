@@ -13,6 +13,15 @@ export { type BookOptions, defineBook } from './book/options.ts'
 export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
 export type { Found, Freshness, ReadModel } from './book/read-model.ts'
 export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.ts'
+export type {
+  CopyStatus,
+  RebuildEstimate,
+  RebuildOptions,
+  RebuildResult,
+  RebuildStatus,
+  SwapResult,
+} from './book/rebuild-options.ts'
+export type { CompareOptions, Rebuilds } from './book/rebuilds.ts'
 export type { Repository } from './book/repository.ts'
 export type { RetryPolicy } from './book/retrying.ts'
 export type { SnapshotPolicy } from './book/snapshotting.ts'
@@ -96,4 +105,6 @@ export {
 } from './core/subscription.ts'
 export type { LagQuantiles } from './processing/lag-window.ts'
 export type { LeaseSettings } from './processing/lease-keeper.ts'
+export type { Difference } from './processing/rebuild-compare.ts'
+export type { RebuildProgress, RebuildState } from './processing/rebuild-progress.ts'
 export type { Verification, VerifyOptions } from './proof/verify.ts'

@@ -65,6 +65,7 @@ function delegating(models: ReadModelStore): ReadModelStore {
     documents: (shape, keys, from) => models.documents(shape, keys, from),
     change: (change) => models.change(change),
     prepare: (shape, subscription, start, isIndexed) => models.prepare(shape, subscription, start, isIndexed),
+    storedColumns: (shape) => models.storedColumns(shape),
     index: (shape) => models.index(shape),
     drop: (shape, subscription) => models.drop(shape, subscription),
     prepareSubscription: (subscription, start) => models.prepareSubscription(subscription, start),

@@ -35,6 +35,7 @@ import {
   readLogEvents,
   readStreamEvents,
 } from './reading.ts'
+import { Rebuilds } from './rebuilds.ts'
 import { AggregateRepository, type Repository } from './repository.ts'
 import { type SubscriptionControl, subscriptionControl } from './subscriptions.ts'
 import { UnderWay } from './under-way.ts'
@@ -57,6 +58,7 @@ export interface BookParts extends CommandParts {
 export class Book implements AsyncDisposable {
   readonly #parts: BookParts
   readonly #lanes: Lanes
+  readonly #rebuilds: Rebuilds
   readonly #underWay = new UnderWay()
   readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
@@ -65,6 +67,7 @@ export class Book implements AsyncDisposable {
   constructor(parts: BookParts) {
     this.#parts = parts
     this.#lanes = new Lanes(parts)
+    this.#rebuilds = new Rebuilds(parts.context, parts.followers)
   }
 
   /** Which history this is. */
@@ -237,13 +240,20 @@ export class Book implements AsyncDisposable {
     return readModelOf(context, followers.projection(projection.definition)) as ReadModel<Document, Columns>
   }
 
+  /** Rebuilds of read models without downtime: start one, see how far it is, compare, swap, go back. */
+  get rebuilds(): Rebuilds {
+    this.#open()
+    return this.#rebuilds
+  }
+
   /**
-   * Throws a stored read model away and folds it anew from the first event; resolves when it has reached the head of
-   * the moment. Readers see it grow. Where the code changed, raise the projection's version instead.
+   * Folds a stored read model anew, beside the one that serves, and lets it take its place; resolves then. The same as
+   * `book.rebuilds.start`, which tells and asks more. A live projection has nothing stored.
    */
-  rebuild(projection: AnyProjection): Promise<void> {
+  async rebuild(projection: AnyProjection): Promise<void> {
     const { followers } = this.#open()
-    return this.#underWay.run(() => followers.rebuild(projection.definition))
+    if (followers.projection(projection.definition).mode === 'live') return
+    await this.#underWay.run(() => this.#rebuilds.start(projection, { swap: 'auto' }))
   }
 
   /** Throws all snapshots away, and returns how many; they are taken anew as streams are loaded. */
@@ -314,6 +324,7 @@ export class Book implements AsyncDisposable {
   async #close(): Promise<void> {
     const { followers, context, snapshotter } = this.#parts
     this.#closed.abort()
+    await this.#rebuilds.stop()
     await this.#underWay.settled()
     await followers.stop()
     await snapshotter.settled()

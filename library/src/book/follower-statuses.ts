@@ -29,7 +29,7 @@ export async function followerStatuses(
   subscriptions: readonly OpenSubscription[],
 ): Promise<readonly FollowerStatus[]> {
   const names = [
-    ...projections.flatMap((open) => (open.mode === 'live' ? [] : [open.definition.subscription])),
+    ...projections.flatMap((open) => (open.mode === 'live' ? [] : [open.projecting.definition.subscription])),
     ...subscriptions.flatMap(({ shards }) => shards.map(({ subscribing }) => subscribing.parts.subscription)),
   ]
   const stored = await readStored(context, names)
@@ -72,13 +72,13 @@ async function readStored({ store }: BookContext, names: readonly string[]): Pro
 }
 
 function projectionStatus(stored: Stored, open: OpenProjection): FollowerStatus {
-  const { shape, subscription } = open.definition
+  const { shape } = open.definition
   const identity = { kind: 'projection', name: shape.name, version: shape.version, mode: open.mode } as const
   if (open.mode !== 'live')
     return {
       ...identity,
       ...runOf([open.follower]),
-      ...standingOf(stored, [subscription], open.mode === 'inline'),
+      ...standingOf(stored, [open.projecting.definition.subscription], open.mode === 'inline'),
       ...lagOf(open.lag),
       isChanged: open.isChanged,
     }

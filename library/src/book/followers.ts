@@ -1,33 +1,33 @@
 import { DaybookError, messageOf } from '../core/errors.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { ownerName } from '../host/owner.ts'
-import { Follower } from '../processing/follower.ts'
-import { LagWindow } from '../processing/lag-window.ts'
+import type { Follower } from '../processing/follower.ts'
 import { LeaseKeeper, leaseSettingsFrom } from '../processing/lease-keeper.ts'
 import { LiveProjection } from '../processing/live.ts'
-import { Projecting } from '../processing/projecting.ts'
 import type { BookContext } from './context.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import { followerStatuses } from './follower-statuses.ts'
 import { followerGauges, lagHistogram } from './metrics.ts'
-import { type OpeningParts, type OpenSubscription, openSubscription } from './open-subscription.ts'
+import { type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
+import { ReadModelRegistry } from './read-model-registry.ts'
+import { StoredProjection, type StoredProjectionParts } from './stored-projection.ts'
 import { Watch } from './watch.ts'
 
 /** Everything of one book that follows its log. */
 export class Followers {
   readonly #context: BookContext
-  readonly #keeper: LeaseKeeper
+  readonly keeper: LeaseKeeper
+  readonly registry: ReadModelRegistry
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
   readonly #subscriptions: readonly OpenSubscription[]
   readonly #watch: Watch
   #stopGauges: (() => void) | undefined
 
   private constructor(
-    context: BookContext,
+    { context, keeper, registry }: StoredProjectionParts,
     options: BookOptions,
-    keeper: LeaseKeeper,
     {
       projections,
       subscriptions,
@@ -37,7 +37,8 @@ export class Followers {
     },
   ) {
     this.#context = context
-    this.#keeper = keeper
+    this.keeper = keeper
+    this.registry = registry
     this.#projections = projections
     this.#subscriptions = subscriptions
     this.#watch = new Watch(context, () => this.status(), options.lag)
@@ -48,13 +49,14 @@ export class Followers {
     const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
     refuseSharedCheckpoints([...(options.projections ?? []), ...subscribed])
     const keeper = keeperOf(context, options)
-    const parts = { context, keeper, recordLag: lagHistogram(options.meter) }
+    const registry = new ReadModelRegistry(context.store, context.host)
+    const parts = { context, keeper, registry, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
     for (const { definition } of options.projections ?? [])
       projections.set(definition, await openProjection(parts, definition))
     const subscriptions: OpenSubscription[] = []
     for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
-    const followers = new Followers(context, options, keeper, { projections, subscriptions })
+    const followers = new Followers(parts, options, { projections, subscriptions })
     followers.#start(options, context.store.isReadOnly)
     return followers
   }
@@ -62,16 +64,22 @@ export class Followers {
   #start({ follow = true, lag, meter }: BookOptions, isReadOnly: boolean): void {
     const running = this.#running()
     const isFollowing = follow && !isReadOnly
-    if (isFollowing) for (const follower of running) follower.start()
+    if (isFollowing) {
+      for (const projection of this.#stored()) projection.start()
+      for (const { shards } of this.#subscriptions) for (const { follower } of shards) follower.start()
+      if (this.#stored().length > 0) this.registry.watch()
+    }
     const isWatched = isFollowing || lag !== undefined || meter !== undefined
     if (isWatched && running.length > 0) this.#watch.start()
     if (meter !== undefined) this.#stopGauges = followerGauges(meter, () => this.#watch.last)
   }
 
+  #stored(): StoredProjection[] {
+    return [...this.#projections.values()].flatMap((open) => (open.mode === 'live' ? [] : [open]))
+  }
+
   #running(): Follower[] {
-    const stored = [...this.#projections.values()].flatMap((open) =>
-      open.mode === 'live' ? [] : [open.follower],
-    )
+    const stored = this.#stored().flatMap(({ followers }) => followers)
     return [...stored, ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))]
   }
 
@@ -95,12 +103,9 @@ export class Followers {
     )
   }
 
-  /** Folds a stored read model anew, up to the head; throws what stops it. */
-  async rebuild(definition: ProjectionDefinition): Promise<void> {
-    const open = this.projection(definition)
-    if (open.mode === 'live') return
-    await open.projecting.reset()
-    await catchUp(open.projecting)
+  /** The projections of a name, or all that are stored, in the order they were given. */
+  stored(name?: string): readonly StoredProjection[] {
+    return this.#stored().filter(({ definition }) => name === undefined || definition.shape.name === name)
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
@@ -110,8 +115,12 @@ export class Followers {
   async stop(): Promise<void> {
     this.#stopGauges?.()
     await this.#watch.stop()
-    await Promise.all(this.#running().map((follower) => follower.stop()))
-    await this.#keeper.close()
+    await this.registry.close()
+    await Promise.all([
+      ...this.#stored().map((projection) => projection.stop()),
+      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower.stop())),
+    ])
+    await this.keeper.close()
   }
 }
 
@@ -149,62 +158,9 @@ function keeperOf({ store, host, report }: BookContext, options: BookOptions): L
 }
 
 async function openProjection(
-  { context, keeper, recordLag }: OpeningParts,
+  parts: StoredProjectionParts,
   definition: ProjectionDefinition,
 ): Promise<OpenProjection> {
-  const { store, host } = context
-  if (definition.mode === 'live')
-    return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
-  const subject = definition.subscription
-  const { name, version } = definition.shape
-  const lag = new LagWindow(host.now)
-  const projecting = new Projecting({
-    definition,
-    fingerprint: context.digest(definition.fingerprintText),
-    log: store.log,
-    models: store.readModels,
-    following: store.following,
-    identity: store.identity,
-    host,
-    onDone: (lagMs) => {
-      lag.record(lagMs)
-      recordLag(lagMs, { kind: 'projection', name, version })
-    },
-    onParked: ({ position }, error) => {
-      const message = `projection ${subject}, event ${position}: ${messageOf(error)}`
-      context.report({ kind: 'event-parked', subject, message, error })
-    },
-    onError: (error, isStopped) => {
-      const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
-      context.report({ kind, subject, message: `projection ${subject}: ${messageOf(error)}`, error })
-    },
-  })
-  const isChanged = store.isReadOnly ? false : await projecting.prepare()
-  if (isChanged) {
-    const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
-    context.report({ kind: 'projection-changed', subject, message })
-  }
-  if (definition.mode === 'inline' && !store.isReadOnly) await catchUp(projecting)
-  // An inline read model is moved by whoever appends, so nobody can have it for himself.
-  const lease = definition.mode === 'inline' ? undefined : { keeper, claim: { subscription: subject } }
-  return {
-    mode: definition.mode,
-    definition,
-    projecting,
-    follower: new Follower(projecting, store.log, host, lease),
-    lag,
-    isChanged,
-  }
-}
-
-/** Folds up to the head; throws what stops it. */
-async function catchUp(projecting: Projecting): Promise<void> {
-  const never = new AbortController().signal
-  try {
-    while (await projecting.step(never)) {
-      // Each step folds a batch and yields in between.
-    }
-  } catch (error) {
-    throw error instanceof Error && error.cause instanceof DaybookError ? error.cause : error
-  }
+  if (definition.mode !== 'live') return StoredProjection.open(parts, definition)
+  return { mode: 'live', definition, live: new LiveProjection(definition, parts.context.store.log) }
 }

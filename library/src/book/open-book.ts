@@ -3,7 +3,7 @@ import { integerWithin, limitsFrom } from '../core/limits.ts'
 import type { OpenStore } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { nodeHost } from '../host/node-host.ts'
-import { inlineStep } from '../processing/inline.ts'
+import { InlineProjection, inlineStep } from '../processing/inline.ts'
 import { Book } from './book.ts'
 import type { BookContext } from './context.ts'
 import { Followers } from './followers.ts'
@@ -32,13 +32,10 @@ export async function openBook(options: BookOptions): Promise<Book> {
   const digest = (text: string): string => Buffer.from(host.sha256(encoder.encode(text))).toString('hex')
   const store = await options.store.open(host)
   try {
-    const inline = inlineStep(
-      (options.projections ?? [])
-        .filter(({ definition }) => definition.mode === 'inline')
-        .map(({ definition }) => definition),
-      store.identity,
-      host.now,
-    )
+    const inlineProjections = (options.projections ?? [])
+      .filter(({ definition }) => definition.mode === 'inline')
+      .map(({ definition }) => new InlineProjection(definition))
+    const inline = inlineStep(inlineProjections, store.identity, host.now)
     const context: BookContext = {
       store,
       host,
@@ -49,6 +46,7 @@ export async function openBook(options: BookOptions): Promise<Book> {
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
       rows: new RowReader(),
       inline,
+      inlineProjections,
       digest,
       report: (diagnostic) => {
         try {

@@ -1,13 +1,13 @@
-import { documentQuery, type FindOptions } from '../core/document-query.ts'
+import { type DocumentQuery, documentQuery, type FindOptions } from '../core/document-query.ts'
 import { DaybookError, messageOf } from '../core/errors.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import type { ColumnType, ColumnValue } from '../core/ports/read-models.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
-import type { Follower } from '../processing/follower.ts'
-import type { LagWindow } from '../processing/lag-window.ts'
+import { foldedPosition, isRetired } from '../core/read-model-copies.ts'
 import type { LiveProjection } from '../processing/live.ts'
 import type { Projecting } from '../processing/projecting.ts'
 import type { BookContext } from './context.ts'
+import type { AnsweringCopy, StoredProjection } from './stored-projection.ts'
 
 /** How fresh an answer must be. */
 export interface Freshness {
@@ -51,14 +51,7 @@ export interface ReadModel<Document, Columns> {
 /** A projection of an open book: stored and kept up to date, or folded on demand. */
 export type OpenProjection =
   | { readonly mode: 'live'; readonly definition: ProjectionDefinition; readonly live: LiveProjection }
-  | {
-      readonly mode: 'async' | 'inline'
-      readonly definition: ProjectionDefinition
-      readonly projecting: Projecting
-      readonly follower: Follower
-      readonly lag: LagWindow
-      readonly isChanged: boolean
-    }
+  | StoredProjection
 
 type AnyFind = FindOptions<{ readonly [column: string]: ColumnValue }>
 
@@ -73,34 +66,38 @@ export function readModelOf(
   async function find(options: AnyFind & Freshness): Promise<readonly Found<unknown>[]> {
     const { notBefore, timeoutMs, ...rest } = options
     const query = documentQuery(shape, rest)
-    await reach(context, open, { notBefore, timeoutMs })
-    const rows = open.mode === 'live' ? await open.live.find(query) : await models.find(shape, query)
-    await untilDurable(context, open)
+    const rows =
+      open.mode === 'live'
+        ? await open.live.find(query)
+        : await ask(context, open, { notBefore, timeoutMs }, async (copy) => {
+            await requireColumns(context, open, copy, query)
+            return models.find(copy.shape, query)
+          })
     return rows.map(({ key, document }) => ({ key, document: JSON.parse(document) }))
   }
 
   return {
     async get(key, freshness = {}) {
-      await reach(context, open, freshness)
       const text =
-        open.mode === 'live' ? await open.live.get(key) : (await models.documents(shape, [key])).get(key)
-      await untilDurable(context, open)
+        open.mode === 'live'
+          ? await open.live.get(key)
+          : await ask(context, open, freshness, async (copy) =>
+              (await models.documents(copy.shape, [key])).get(key),
+            )
       return text === undefined ? undefined : JSON.parse(text)
     },
     find: (options = {}) => find(options as AnyFind & Freshness),
     async count(options = {}) {
       const { notBefore, timeoutMs, ...rest } = options as AnyFind & Freshness
       const query = documentQuery(shape, rest)
-      await reach(context, open, { notBefore, timeoutMs })
-      if (open.mode !== 'live') {
-        const count = await models.count(shape, query)
-        await untilDurable(context, open)
-        return count
-      }
-      return (await open.live.find({ ...query, limit: maxPosition })).length
+      if (open.mode === 'live') return (await open.live.find({ ...query, limit: maxPosition })).length
+      return ask(context, open, { notBefore, timeoutMs }, async (copy) => {
+        await requireColumns(context, open, copy, query)
+        return models.count(copy.shape, query)
+      })
     },
     async *all(freshness = {}) {
-      await reach(context, open, freshness)
+      if (open.mode !== 'live') await reach(context, open, freshness)
       for (let after: string | undefined; ; ) {
         const where = after === undefined ? {} : { where: { key: { gt: after } } }
         const page = await find({ ...where, limit: 1_000 } as AnyFind)
@@ -112,10 +109,53 @@ export function readModelOf(
   }
 }
 
-/** An inline read model is committed with its events, and can be seen a moment before they are on the disk. */
-async function untilDurable(context: BookContext, open: OpenProjection): Promise<void> {
-  if (open.mode !== 'inline') return
-  await context.store.log.whenDurable((await open.projecting.checkpoint()).position)
+/**
+ * Asks the copy that serves; once more where another one has taken its place meanwhile. An inline read model is committed
+ * with its events and can be seen a moment before they are on the disk, so it is waited for.
+ */
+async function ask<Answer>(
+  context: BookContext,
+  open: StoredProjection,
+  freshness: Freshness,
+  question: (copy: AnsweringCopy) => Promise<Answer>,
+): Promise<Answer> {
+  const { log, readModels } = context.store
+  for (let isSecond = false; ; isSecond = true) {
+    await reach(context, open, freshness)
+    const copy = await open.answering()
+    try {
+      const answer = await question(copy)
+      if (open.mode === 'async') return answer
+      const checkpoint = await readModels.checkpoint(copy.subscription)
+      const mayHaveMoved = checkpoint === undefined || isRetired(checkpoint)
+      if (!isSecond && mayHaveMoved && (await open.hasMoved(copy))) continue
+      await log.whenDurable(checkpoint === undefined ? 0 : foldedPosition(checkpoint))
+      return answer
+    } catch (error) {
+      if (isSecond || !(await open.hasMoved(copy))) throw error
+    }
+  }
+}
+
+/** A copy of an older version may lack a column that the code of today asks by. Throws `PROJECTION_FILLING`. */
+async function requireColumns(
+  { store }: BookContext,
+  open: StoredProjection,
+  { shape }: AnsweringCopy,
+  { where, orderBy }: DocumentQuery,
+): Promise<void> {
+  const { version } = open.definition.shape
+  if (shape.version === version) return
+  const asked = [...where, ...orderBy].map(({ column }) => column).filter((column) => column !== 'key')
+  if (asked.length === 0) return
+  const stored = await store.readModels.storedColumns(shape)
+  const column = asked.find((each) => !stored.has(each))
+  if (column === undefined) return
+  throw new DaybookError(
+    'PROJECTION_FILLING',
+    `the read model ${shape.name} is served by version ${shape.version}, which has no column ${column} of this type, until version ${version} is filled`,
+    { projection: shape.name, version, serving: shape.version, column },
+  )
 }
 
 /** How long to wait between two looks at a checkpoint that another process may move. */
@@ -129,40 +169,41 @@ async function steppedOrSlept({ host }: BookContext, projecting: Projecting): Pr
   stop()
 }
 
-/** Waits until a read model has reached a position; throws `READ_MODEL_TIMEOUT` saying who lags and by how much. */
+/** Waits until the copy that serves has reached a position; throws `READ_MODEL_TIMEOUT` saying who lags and by how much. */
 async function reach(
   context: BookContext,
-  open: OpenProjection,
+  open: StoredProjection,
   { notBefore, timeoutMs }: Freshness,
 ): Promise<void> {
-  if (notBefore === undefined || open.mode === 'live') return
+  if (notBefore === undefined) return
+  const { log, readModels } = context.store
   const position = integerWithin('notBefore', notBefore, 0, maxPosition)
   const limitMs = integerWithin('timeoutMs', timeoutMs ?? 5_000, 0, 600_000)
   const startMs = performance.now()
   for (;;) {
-    const { position: reached } = await open.projecting.checkpoint()
+    const { subscription } = await open.answering()
+    const checkpoint = await readModels.checkpoint(subscription)
+    const reached = checkpoint === undefined ? 0 : foldedPosition(checkpoint)
     // An answer may be acted on in the world outside, so it must not rest on what a crash can take back.
-    if (reached >= position) return context.store.log.whenDurable(reached)
+    if (reached >= position) return log.whenDurable(reached)
     const isStopped = open.follower.state === 'stopped'
     if (isStopped || performance.now() - startMs >= limitMs) {
-      const why = isStopped
-        ? `it has stopped: ${messageOf(open.follower.error)}`
-        : open.follower.state === 'standing-by'
-          ? 'another process runs it'
-          : `it is ${open.follower.state}`
+      const why = whyBehind(open, subscription)
       throw new DaybookError(
         'READ_MODEL_TIMEOUT',
-        `the read model ${open.definition.subscription} is at position ${reached}, not at ${position} after ${limitMs} ms; ${why}`,
-        {
-          readModel: open.definition.subscription,
-          reached,
-          position,
-          waitedMs: Math.round(performance.now() - startMs),
-        },
+        `the read model ${subscription} is at position ${reached}, not at ${position} after ${limitMs} ms; ${why}`,
+        { readModel: subscription, reached, position, waitedMs: Math.round(performance.now() - startMs) },
         open.follower.error,
       )
     }
     open.follower.wake()
     await steppedOrSlept(context, open.projecting)
   }
+}
+
+function whyBehind({ follower, projecting }: StoredProjection, subscription: string): string {
+  const own = projecting.definition.subscription
+  if (own !== subscription) return `this process runs ${own}, which does not serve yet`
+  if (follower.state === 'stopped') return `it has stopped: ${messageOf(follower.error)}`
+  return follower.state === 'standing-by' ? 'another process runs it' : `it is ${follower.state}`
 }

@@ -102,6 +102,15 @@ export const errorRegistry = {
       'The projection was changed without raising its version, so its stored read model belongs to other code.',
     hint: 'Raise `version` in the projection: the new version is filled from the log beside the old one.',
   },
+  PROJECTION_FILLING: {
+    meaning:
+      'The copy of the read model that serves is of another version and lacks what was asked for; the copy of this version is not filled yet.',
+    hint: 'Wait until it is: `daybook projections` shows how far it has come. Until then, ask only for what the version before has.',
+  },
+  REBUILD_REFUSED: {
+    meaning: 'A read model cannot be rebuilt, compared, swapped or taken back as it stands now.',
+    hint: 'The message says why, and `book.rebuilds.status()` what copies there are.',
+  },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
     hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',

@@ -43,6 +43,11 @@ export interface ProjectionOptions<Definitions, Document, Columns> {
    * not appended.
    */
   readonly onFailure?: FailurePolicy
+  /**
+   * When a new version that is filled takes the place of the old one: at once (`auto`, the default), or when a person says
+   * so, who may compare them first: `book.rebuilds.swap`. An inline projection takes its place when the book is opened.
+   */
+  readonly swap?: 'auto' | 'manual'
   /** Pure functions: the document before and the event's data give the document after; null deletes it. */
   readonly evolve: NoInfer<{
     readonly [Type in keyof Definitions & string]?: (
@@ -73,6 +78,7 @@ export interface ProjectionDefinition {
   readonly subscription: string
   readonly mode: ProjectionMode
   readonly onFailure: FailurePolicy
+  readonly swap: 'auto' | 'manual'
   readonly items: readonly QueryItem[]
   readonly fingerprintText: string
   readonly initial: unknown
@@ -124,11 +130,15 @@ export function projection<
   const categories = options.categories?.map(legalCategory)
   const columns = legalColumns(projectionName, options.columns ?? {})
   const keyText = String(options.key)
+  const mode = options.mode ?? 'async'
+  if (mode !== 'async' && options.swap === 'manual')
+    throw invalid(projectionName, `${mode} and swap: 'manual' exclude each other`)
   const definition: ProjectionDefinition = {
     shape: { name: projectionName, version, columns },
     subscription: `${projectionName}@${version}`,
-    mode: options.mode ?? 'async',
+    mode,
     onFailure: options.onFailure ?? 'stop',
+    swap: options.swap ?? 'auto',
     items: [{ types: [...evolve.keys()], ...(categories ? { categories } : {}) }],
     fingerprintText: fingerprintText(
       `${projectionName} ${keyText} ${JSON.stringify([columns, categories])}`,

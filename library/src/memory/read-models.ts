@@ -25,6 +25,7 @@ type Documents = ReadonlyMap<string, StoredDocument>
  */
 export class MemoryReadModels implements ReadModelStore {
   readonly #leases: MemoryLeases
+  readonly #columns = new Map<string, ReadModelShape['columns']>()
   #models: ReadonlyMap<string, Documents> = new Map()
   #checkpoints: ReadonlyMap<string, Checkpoint> = new Map()
   #kept: Kept = nothingKept
@@ -63,7 +64,8 @@ export class MemoryReadModels implements ReadModelStore {
     this.#changes++
   }
 
-  async prepare(_shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    this.#columns.set(nameOf(shape), shape.columns)
     await this.prepareSubscription(subscription, start)
   }
 
@@ -141,6 +143,12 @@ export class MemoryReadModels implements ReadModelStore {
     return Promise.resolve()
   }
 
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    const stored = this.#columns.get(nameOf(shape)) ?? {}
+    const same = Object.entries(shape.columns).filter(([column, type]) => stored[column] === type)
+    return Promise.resolve(new Set(same.map(([column]) => column)))
+  }
+
   // Documents are found without indexes here.
   async index(): Promise<void> {}
 
@@ -148,6 +156,7 @@ export class MemoryReadModels implements ReadModelStore {
     const models = new Map(this.#models)
     models.delete(nameOf(shape))
     this.#models = models
+    this.#columns.delete(nameOf(shape))
     const checkpoints = new Map(this.#checkpoints)
     checkpoints.delete(subscription)
     this.#kept = without(this.#kept, subscription)

@@ -55,6 +55,16 @@ export class PostgresReadModels implements ReadModelStore {
     if (isIndexed && !isNew) await this.index(shape)
   }
 
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    return this.#read(async (runner) => {
+      const held = columnTypes(await runner.run(sql.readModelStatements(this.#parts.schema, shape).columns))
+      const declared = Object.entries(shape.columns)
+      return new Set(
+        declared.flatMap(([name, type]) => (held.get(name) === sql.sqlTypes[type] ? [name] : [])),
+      )
+    })
+  }
+
   index(shape: ReadModelShape): Promise<void> {
     return createMissingIndexes(this.#parts, shape)
   }
@@ -187,9 +197,14 @@ async function createReadModel(
   return true
 }
 
+/** Names and types of the columns that a table has. */
+function columnTypes(rows: readonly Row[]): ReadonlyMap<string, string> {
+  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
+}
+
 /** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
 function refuseOtherColumns(rows: readonly Row[], shape: ReadModelShape): void {
-  const held = new Map(rows.map(([name, type]) => [String(name), String(type)]))
+  const held = columnTypes(rows)
   const declared = Object.entries(shape.columns)
   const isSame =
     held.size === declared.length + 2 &&

@@ -239,9 +239,11 @@ export class LeaseKeeper {
     const waiting = [...this.#waiting.values()]
     const { following } = this.#parts
     const [leases, nowMs] = await Promise.all([following.leases(), following.now()])
+    // One that was lost by being paused is still noted as held by us: `acquire` gives it again.
+    const isOther = (owner: string | undefined): boolean => owner !== undefined && owner !== this.owner
     const taken = new Set(
       leases
-        .filter(({ owner, untilMs, isPaused }) => isPaused || (owner !== undefined && untilMs > nowMs))
+        .filter(({ owner, untilMs, isPaused }) => isPaused || (isOther(owner) && untilMs > nowMs))
         .map(({ subscription }) => subscription),
     )
     return this.#memberships.inTurn(waiting.filter(({ claim }) => !taken.has(claim.subscription)))

@@ -5,6 +5,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { Checkpoint, ReadModelChange, ReadModelStore } from '../core/ports/read-models.ts'
 import type { BookIdentity, EventLog } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
+import { foldedPosition, isRetired, retiredPosition } from '../core/read-model-copies.ts'
 import type { EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
 import { readDurably } from './durable-page.ts'
@@ -23,6 +24,10 @@ export interface ProjectingParts {
   readonly following: FollowingStore
   readonly identity: BookIdentity
   readonly host: Host
+  /** False while it is filled: its indexes are built when it is. Default true. */
+  readonly isIndexed?: boolean
+  /** Most events of a batch; 100,000 unless given. */
+  readonly batchEvents?: number
   readonly onError: (error: unknown, isStopped: boolean) => void
   /** Told of an event that it leaves out. */
   readonly onParked: (event: EventRow, error: unknown) => void
@@ -32,7 +37,7 @@ export interface ProjectingParts {
 
 const pageEvents = 500
 /** A batch is written when this many events were folded … */
-const batchEvents = 100_000
+const mostBatchEvents = 100_000
 /** … or this many documents changed … */
 const batchDocuments = 5_000
 /** … or after so long: a checkpoint that stands still looks like one that nobody moves. */
@@ -53,6 +58,7 @@ export class Projecting implements FollowerWork {
   readonly #stops: Stops
   readonly #asides: ProjectionAsides
   #position = -1
+  #isRetired = false
   #held: HeldLease | undefined
   /** The event it stopped at earlier, under this lease or another. */
   #stoppedAt: ParkedEvent | undefined
@@ -80,7 +86,8 @@ export class Projecting implements FollowerWork {
   /** Creates the tables and the checkpoint if they are missing; true when the stored read model is of other code. */
   async prepare(): Promise<boolean> {
     const { definition, models, log, identity, fingerprint } = this.#parts
-    await models.prepare(definition.shape, definition.subscription, this.#checkpointAt(0))
+    const start = this.#checkpointAt(0)
+    await models.prepare(definition.shape, definition.subscription, start, this.#parts.isIndexed)
     const checkpoint = await this.checkpoint()
     const head = (await log.head()).position
     if (checkpoint.epoch !== identity.epoch || checkpoint.position > head) {
@@ -95,9 +102,12 @@ export class Projecting implements FollowerWork {
     return this.#fingerprint !== fingerprint
   }
 
+  /** What is folded; the checkpoint of a retired copy is stored in another way. */
   async checkpoint(): Promise<Checkpoint> {
     const { definition, models } = this.#parts
-    return (await models.checkpoint(definition.subscription)) ?? this.#checkpointAt(0)
+    const checkpoint = (await models.checkpoint(definition.subscription)) ?? this.#checkpointAt(0)
+    this.#isRetired = isRetired(checkpoint)
+    return { ...checkpoint, position: foldedPosition(checkpoint) }
   }
 
   /** What is in memory may be of another time. */
@@ -193,6 +203,7 @@ export class Projecting implements FollowerWork {
 
   async #foldBatch(signal: AbortSignal): Promise<Batch> {
     const { log, definition, host } = this.#parts
+    const mostEvents = this.#parts.batchEvents ?? mostBatchEvents
     const startMs = performance.now()
     let afterPosition = this.#position
     this.#recordedAtMs = []
@@ -201,7 +212,7 @@ export class Projecting implements FollowerWork {
         afterPosition,
         toPosition: Number.MAX_SAFE_INTEGER,
         items: definition.items,
-        limit: this.#isOneByOne ? 1 : pageEvents,
+        limit: this.#isOneByOne ? 1 : Math.min(pageEvents, mostEvents),
       })
       const stopped = await this.#foldRows(rows)
       if (stopped !== undefined) return stopped
@@ -211,7 +222,7 @@ export class Projecting implements FollowerWork {
         if (row !== undefined) this.#recordedAtMs.push(row.recordedAtMs)
       const hasMore = scannedTo < head
       const isFull =
-        events >= batchEvents ||
+        events >= mostEvents ||
         this.#fold.changed >= batchDocuments ||
         performance.now() - startMs > batchMs ||
         this.#isOneByOne
@@ -224,7 +235,7 @@ export class Projecting implements FollowerWork {
   /** Folds rows, and goes on without those it may leave out; a batch that ends before the one it may not. */
   async #foldRows(rows: readonly EventRow[]): Promise<Batch | undefined> {
     const { definition, models } = this.#parts
-    const from = { subscription: definition.subscription, position: this.#position }
+    const from = { subscription: definition.subscription, position: this.#stored(this.#position) }
     for (let rest = rows; ; ) {
       const wanted = await this.#asides.wanted(rest)
       const { folded, error } = await this.#fold.fold(wanted, models, from)
@@ -274,8 +285,8 @@ export class Projecting implements FollowerWork {
     return {
       shape: this.definition.shape,
       subscription: this.definition.subscription,
-      fromPosition: this.#position,
-      checkpoint: this.#checkpointAt(position),
+      fromPosition: this.#stored(this.#position),
+      checkpoint: this.#checkpointAt(this.#stored(position)),
       lease: this.#held?.lease,
     }
   }
@@ -320,6 +331,10 @@ export class Projecting implements FollowerWork {
       await foldAfterAll(this.#parts, this.#asides, event, this.#moveTo(this.#position))
     }
     return due.length > 0
+  }
+
+  #stored(position: number): number {
+    return this.#isRetired ? retiredPosition(position) : position
   }
 
   // The fingerprint stays that of the code which began: documents it folded are still there.

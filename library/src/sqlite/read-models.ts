@@ -45,6 +45,16 @@ export class SqliteReadModels implements ReadModelStore {
     })
   }
 
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    return this.#read((connection) => {
+      const held = heldColumns(connection, shape)
+      const declared = Object.entries(shape.columns)
+      return new Set(
+        declared.flatMap(([name, type]) => (held.get(name) === sql.sqlTypes[type] ? [name] : [])),
+      )
+    })
+  }
+
   async index(shape: ReadModelShape): Promise<void> {
     // Each in a transaction of its own, so that others have their turn between two of them.
     for (const text of sql.readModelStatements(shape).createIndexes)
@@ -159,13 +169,15 @@ function createReadModel(connection: Connection, shape: ReadModelShape): void {
   refuseOtherColumns(connection, shape)
 }
 
+/** Names and types of the columns that the table has; none when there is no table. */
+function heldColumns(connection: Connection, shape: ReadModelShape): ReadonlyMap<string, string> {
+  const rows = connection.all(sql.readModelStatements(shape).columns)
+  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
+}
+
 /** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
 function refuseOtherColumns(connection: Connection, shape: ReadModelShape): void {
-  const held = new Map(
-    connection
-      .all(sql.readModelStatements(shape).columns)
-      .map(([name, type]) => [String(name), String(type)]),
-  )
+  const held = heldColumns(connection, shape)
   const declared = Object.entries(shape.columns)
   const isSame =
     held.size === declared.length + 2 &&

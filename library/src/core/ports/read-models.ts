@@ -80,6 +80,8 @@ export interface ReadModelStore extends ReadModelTransaction {
    * @param isIndexed false leaves the indexes of the columns to `index`: a copy is filled faster without
    */
   prepare(shape: ReadModelShape, subscription: string, start: Checkpoint, isIndexed?: boolean): Promise<void>
+  /** Which of the declared columns the stored copy has, of the same type; none when there is no copy. */
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>>
   /** Creates the indexes of the declared columns that are missing. */
   index(shape: ReadModelShape): Promise<void>
   /** Removes a copy, its checkpoint with the lease, and what is parked or seen of its subscription. Idempotent. */
