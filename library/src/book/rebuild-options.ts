@@ -3,13 +3,6 @@ import type { RebuildProgress } from '../processing/rebuild-progress.ts'
 
 /** How a rebuild runs. */
 export interface RebuildOptions {
-  /**
-   * Worker threads that share the keys among them: 1 to 64. They open the book by themselves, from `module`. Without, this
-   * thread does it, in turns with everything else.
-   */
-  readonly workers?: number
-  /** The file whose default export is the book's options: `daybook.config.ts`. Needed with `workers`. */
-  readonly module?: URL | string
   /** Most events of the log per second, 1 to 100,000,000; unbounded unless given. */
   readonly eventsPerSecond?: number
   /** Whether the copy serves as soon as it is filled (`auto`), or when `swap` says so. Default: what the projection says. */

@@ -131,10 +131,15 @@ test('a version that waits for a person is compared first, at one position, whil
   const [only] = differences
   assert.equal(Number(only?.other), Number(only?.serving) * 100)
   assert.equal(await servedBy(book), 'sums@1')
+  await assert.rejects(before.rebuilds.start(version1), { code: 'REBUILD_REFUSED' })
   const position = await appending
   const { serving } = await book.rebuilds.swap(version2)
   assert.deepEqual(serving, { version: 2, generation: 1 })
   assert.equal((await book.read(version2).get('7', { notBefore: position }))?.cents, 2_400)
+  const afterwards: [string, string | undefined, unknown][] = []
+  for await (const { key, field, serving, other } of book.rebuilds.compare(version2))
+    afterwards.push([key, field, Number(serving) / Number(other)])
+  assert.deepEqual(afterwards, [['7', 'cents', 100]])
   // Code of the older version goes on reading what it knows.
   assert.equal((await before.read(version1).get('7', { notBefore: position }))?.cents, 24)
   await before.close()
@@ -372,7 +377,9 @@ test('what cannot be is refused, and says why', async () => {
 })
 
 test('an estimate comes from a sample, and changes nothing', async () => {
-  const { book, version1 } = await bookOfVersion1(2_000)
+  const { book, version1 } = await bookOfVersion1(1)
+  const more = Array.from({ length: 1_999 }, () => events.Deposited({ cents: 1 }))
+  for (let from = 0; from < more.length; from += 500) await book.append('account-1', more.slice(from, from + 500))
   const estimate = await book.rebuilds.estimate(version1)
   assert.equal(estimate.events, 2_000)
   assert.equal(estimate.bytes, 2_000 * '{"cents":1}'.length)

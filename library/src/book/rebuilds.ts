@@ -136,7 +136,7 @@ export class Rebuilds {
     const other = record[options.with ?? (record.next === undefined ? 'previous' : 'next')]
     if (other === undefined)
       return refused(name, `there is no ${options.with ?? 'other'} copy to compare with`)
-    const { definition } = this.#ofVersion(name, other.version)
+    const { definition } = this.#ofVersion(name, [other.version, record.serving.version])
     const { store, host } = this.#context
     const { log, readModels: models } = store
     let count = 0
@@ -222,9 +222,14 @@ export class Rebuilds {
     return newest ?? refused(projection, 'the book was opened without it, or it is live')
   }
 
-  #ofVersion(name: string, version: number): StoredProjection {
-    const found = this.#followers.stored(name).find(({ definition }) => definition.shape.version === version)
-    return found ?? refused(name, `the code of version ${version} is not in this process`, { version })
+  /** The code of the first of these versions that is here. */
+  #ofVersion(name: string, versions: readonly number[]): StoredProjection {
+    const here = this.#followers.stored(name)
+    for (const version of versions) {
+      const found = here.find(({ definition }) => definition.shape.version === version)
+      if (found !== undefined) return found
+    }
+    return refused(name, `the code of version ${versions.join(' or ')} is not in this process`, { versions })
   }
 }
 

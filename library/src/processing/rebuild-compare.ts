@@ -19,7 +19,7 @@ export interface Difference {
 
 /** What comparing two copies needs. */
 export interface CompareParts {
-  /** The code that is here; it must be of the other copy's version. */
+  /** The code that is here, of the version of either copy: that one is brought to where the other is. */
   readonly definition: ProjectionDefinition
   readonly serving: ReadModelCopy
   readonly other: ReadModelCopy
@@ -43,6 +43,17 @@ interface Held {
  * each page of keys is brought to one position on both sides before it is compared.
  */
 export async function* compareCopies(parts: CompareParts): AsyncGenerator<Difference> {
+  const { definition, serving, other } = parts
+  if (other.version === definition.shape.version) return yield* compared(parts)
+  for await (const { serving: left, other: right, ...rest } of compared({
+    ...parts,
+    serving: other,
+    other: serving,
+  }))
+    yield { ...rest, serving: right, other: left }
+}
+
+async function* compared(parts: CompareParts): AsyncGenerator<Difference> {
   const comparison = new Comparison(parts)
   for (let after: string | undefined; ; ) {
     const page = await comparison.keysAfter(after)

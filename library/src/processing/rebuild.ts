@@ -20,8 +20,6 @@ export interface FillingParts {
   readonly keeper: LeaseKeeper
   /** Events of the log per second at most. */
   readonly eventsPerSecond: number | undefined
-  /** Fills the bulk of the copy by itself, up to a position it chooses; without it this thread does all of it. */
-  readonly bulk?: (signal: AbortSignal, note: (position: number, head: number) => void) => Promise<void>
   readonly onProgress: (progress: RebuildProgress) => void
   /** Told of an event that it leaves out, as the projection's `onFailure` says. */
   readonly onParked: (event: EventRow, error: unknown) => void
@@ -162,8 +160,6 @@ export class Filling {
   /** True when it is at the head; false when the lease was lost. */
   async #fillUnder(held: HeldLease, stop: AbortSignal): Promise<boolean> {
     const signal = AbortSignal.any([stop, held.lost])
-    const note = (position: number, head: number): void => this.#note('filling', position, head)
-    await this.#parts.bulk?.(signal, note)
     await this.#projecting.begin(held)
     for (let failures = 0; ; ) {
       stop.throwIfAborted()
