@@ -379,7 +379,8 @@ test('what cannot be is refused, and says why', async () => {
 test('an estimate comes from a sample, and changes nothing', async () => {
   const { book, version1 } = await bookOfVersion1(1)
   const more = Array.from({ length: 1_999 }, () => events.Deposited({ cents: 1 }))
-  for (let from = 0; from < more.length; from += 500) await book.append('account-1', more.slice(from, from + 500))
+  for (let from = 0; from < more.length; from += 500)
+    await book.append('account-1', more.slice(from, from + 500))
   const estimate = await book.rebuilds.estimate(version1)
   assert.equal(estimate.events, 2_000)
   assert.equal(estimate.bytes, 2_000 * '{"cents":1}'.length)

@@ -209,7 +209,10 @@ export const readModels: ConformanceGroup = {
     {
       name: 'which declared columns a copy has, of the same type',
       run: async ({ store: { readModels } }) => {
-        const asked = { ...balances, columns: { ...balances.columns, owner: 'integer', since: 'text' } } as const
+        const asked = {
+          ...balances,
+          columns: { ...balances.columns, owner: 'integer', since: 'text' },
+        } as const
         assert.deepEqual([...(await readModels.storedColumns(asked))], [])
         await readModels.prepare(balances, subscription, at(0), false)
         assert.deepEqual([...(await readModels.storedColumns(asked))].sort(), ['cents', 'isOpen', 'rate'])
