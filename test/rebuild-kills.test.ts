@@ -37,9 +37,17 @@ interface Heard {
   readonly result?: RebuildResult
 }
 
+const started: ChildProcess[] = []
+
+/** Ends what a test that failed has left running. */
+function endAll(): void {
+  for (const child of started.splice(0)) child.kill('SIGKILL')
+}
+
 /** Starts a rebuild in a process of its own; `heard` resolves with the first word of which something is so. */
 function startRebuild(address: string, eventsPerSecond: string) {
-  const child: ChildProcess = fork(rebuilder, [address, eventsPerSecond])
+  const child = fork(rebuilder, [address, eventsPerSecond])
+  started.push(child)
   const heard = (isIt: (word: Heard) => boolean): Promise<Heard> =>
     new Promise((resolve, reject) => {
       child.on('message', (word: Heard) => (isIt(word) ? resolve(word) : undefined))
@@ -163,7 +171,10 @@ describe('a rebuild that is killed five times, on SQLite', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'daybook-rebuild-'))
   })
-  after(() => rm(folder, { recursive: true, force: true }))
+  after(async () => {
+    endAll()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   it('goes on each time, and comes out as the reference and as the copy that served', limit, () =>
     rebuildUnderKills(join(folder, 'bank.db')),
@@ -180,7 +191,10 @@ describe('a rebuild that is killed five times, on PostgreSQL', () => {
     server = await testServer()
     address = server.url(await server.createDatabase())
   })
-  after(() => server.dispose())
+  after(async () => {
+    endAll()
+    await server.dispose()
+  })
 
   it('goes on each time, and comes out as the reference and as the copy that served', limit, () =>
     rebuildUnderKills(address),
