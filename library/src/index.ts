@@ -1,6 +1,7 @@
 /** Daybook: event sourcing for TypeScript. Stores are imported from `daybook/sqlite` and `daybook/memory`. */
 
 export type { Appended, BookAppendOptions } from './book/appending.ts'
+export type { ReadAsOf } from './book/as-of.ts'
 export type { Book, StateAt } from './book/book.ts'
 export type { ExecuteOptions } from './book/commands.ts'
 export type { CompensationOptions, CompensationRefusal } from './book/compensation.ts'
@@ -11,7 +12,7 @@ export type { Meter, MetricAttributes, MetricGauge, MetricResult } from './book/
 export { openBook } from './book/open-book.ts'
 export { type BookOptions, defineBook } from './book/options.ts'
 export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
-export type { Found, Freshness, ReadModel } from './book/read-model.ts'
+export type { Found, Freshness, Page, ReadModel } from './book/read-model.ts'
 export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.ts'
 export type {
   CopyStatus,

@@ -1,3 +1,4 @@
+import { type CursorPlace, decodeCursor, encodeCursor, placeOf } from '../core/document-cursor.ts'
 import { type DocumentQuery, documentQuery, type FindOptions } from '../core/document-query.ts'
 import { DaybookError, messageOf } from '../core/errors.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
@@ -6,7 +7,15 @@ import type { ProjectionDefinition } from '../core/projection.ts'
 import { foldedPosition, isRetired } from '../core/read-model-copies.ts'
 import type { LiveProjection } from '../processing/live.ts'
 import type { Projecting } from '../processing/projecting.ts'
+import { pastBoundOf, type ReadAsOf } from './as-of.ts'
 import type { BookContext } from './context.ts'
+import {
+  type Documents,
+  documentsAfter,
+  type FoundDocument,
+  liveDocuments,
+  pastDocuments,
+} from './read-documents.ts'
 import type { AnsweringCopy, StoredProjection } from './stored-projection.ts'
 
 /** How fresh an answer must be. */
@@ -37,15 +46,35 @@ export interface Found<Document> {
   readonly document: Document
 }
 
+/** Documents in order, and how to go on behind them. */
+export interface Page<Document> {
+  readonly items: readonly Found<Document>[]
+  /** To be given as `after` for the next page, with the same where and orderBy; undefined when there are no more. */
+  readonly next: string | undefined
+}
+
 /** A read model as one queries it. */
 export interface ReadModel<Document, Columns> {
   /** The document of a key, undefined when there is none. */
-  get(key: string, freshness?: Freshness): Promise<Document | undefined>
+  get(key: string, options?: Freshness & ReadAsOf): Promise<Document | undefined>
   /** The documents that match, in order: `{ where: { cents: { gt: 0 } }, orderBy: { cents: 'desc' }, limit: 50 }`. */
-  find(options?: FindOptions<ColumnValues<Columns>> & Freshness): Promise<readonly Found<Document>[]>
-  count(options?: Pick<FindOptions<ColumnValues<Columns>>, 'where'> & Freshness): Promise<number>
-  /** Every document in the order of its key, page by page: for exports. */
-  all(freshness?: Freshness): AsyncIterable<Found<Document>>
+  find(
+    options?: FindOptions<ColumnValues<Columns>> & Freshness & ReadAsOf,
+  ): Promise<readonly Found<Document>[]>
+  /**
+   * As `find`, one page after the other however many there are: `after` takes `next` of the page before. Costs the same
+   * wherever it begins. Throws `CURSOR_INVALID` for a cursor of another query.
+   */
+  page(
+    options?: FindOptions<ColumnValues<Columns>> &
+      Freshness &
+      ReadAsOf & { readonly after?: string | undefined },
+  ): Promise<Page<Document>>
+  count(options?: Pick<FindOptions<ColumnValues<Columns>>, 'where'> & Freshness & ReadAsOf): Promise<number>
+  /** Every document that matches, in the order of its key unless another is given, page by page: for exports. */
+  all(
+    options?: Omit<FindOptions<ColumnValues<Columns>>, 'limit'> & Freshness & ReadAsOf,
+  ): AsyncIterable<Found<Document>>
 }
 
 /** A projection of an open book: stored and kept up to date, or folded on demand. */
@@ -53,58 +82,98 @@ export type OpenProjection =
   | { readonly mode: 'live'; readonly definition: ProjectionDefinition; readonly live: LiveProjection }
   | StoredProjection
 
-type AnyFind = FindOptions<{ readonly [column: string]: ColumnValue }>
+type AnyFind = FindOptions<{ readonly [column: string]: ColumnValue }> & Freshness & ReadAsOf
+
+/** Documents of one page of those that are read all. */
+const pageDocuments = 1_000
 
 /** The read model of one projection, its types erased; `Book.read` gives them back. */
 export function readModelOf(
   context: BookContext,
   open: OpenProjection,
 ): ReadModel<unknown, Record<string, ColumnType>> {
-  const { shape } = open.definition
-  const models = context.store.readModels
+  const { definition } = open
+  const { shape } = definition
 
-  async function find(options: AnyFind & Freshness): Promise<readonly Found<unknown>[]> {
-    const { notBefore, timeoutMs, ...rest } = options
-    const query = documentQuery(shape, rest)
-    const rows =
-      open.mode === 'live'
-        ? await open.live.find(query)
-        : await ask(context, open, { notBefore, timeoutMs }, async (copy) => {
-            await requireColumns(context, open, copy, query)
-            return models.find(copy.shape, query)
-          })
-    return rows.map(({ key, document }) => ({ key, document: JSON.parse(document) }))
+  function queryOf({ where, orderBy, limit }: AnyFind): DocumentQuery {
+    return documentQuery(shape, { where, orderBy, limit } as FindOptions<{
+      readonly [column: string]: ColumnValue
+    }>)
+  }
+
+  /** Questions about the moment asked for, or to the documents of now. */
+  async function from<Answer>(
+    options: Freshness & ReadAsOf,
+    work: (documents: Documents) => Promise<Answer>,
+  ): Promise<Answer> {
+    const bound = pastBoundOf(options)
+    const { log, following } = context.store
+    if (bound !== undefined) {
+      const own = open.mode === 'live' ? definition : open.projecting.definition
+      return work(pastDocuments({ definition: own, log, following }, bound))
+    }
+    if (open.mode === 'live') return work(liveDocuments(open.live))
+    return ask(context, open, options, (copy) => work(storedDocuments(context, open, copy)))
   }
 
   return {
-    async get(key, freshness = {}) {
-      const text =
-        open.mode === 'live'
-          ? await open.live.get(key)
-          : await ask(context, open, freshness, async (copy) =>
-              (await models.documents(copy.shape, [key])).get(key),
-            )
+    async get(key, options = {}) {
+      const text = await from(options, (documents) => documents.get(key))
       return text === undefined ? undefined : JSON.parse(text)
     },
-    find: (options = {}) => find(options as AnyFind & Freshness),
-    async count(options = {}) {
-      const { notBefore, timeoutMs, ...rest } = options as AnyFind & Freshness
-      const query = documentQuery(shape, rest)
-      if (open.mode === 'live') return (await open.live.find({ ...query, limit: maxPosition })).length
-      return ask(context, open, { notBefore, timeoutMs }, async (copy) => {
-        await requireColumns(context, open, copy, query)
-        return models.count(copy.shape, query)
-      })
+    async find(options = {}) {
+      const query = queryOf(options as AnyFind)
+      return (await from(options, (documents) => documents.find(query))).map(foundFrom)
     },
-    async *all(freshness = {}) {
-      if (open.mode !== 'live') await reach(context, open, freshness)
-      for (let after: string | undefined; ; ) {
-        const where = after === undefined ? {} : { where: { key: { gt: after } } }
-        const page = await find({ ...where, limit: 1_000 } as AnyFind)
-        yield* page
-        if (page.length < 1_000) return
-        after = page.at(-1)?.key
+    async page(options = {}) {
+      const query = queryOf(options as AnyFind)
+      const { after } = options
+      const place = after === undefined ? undefined : decodeCursor(shape, query, after, context.digest)
+      // One more tells whether there is more.
+      const wanted = { ...query, limit: query.limit + 1 }
+      const found = await from(options, (documents) => documentsAfter(documents, shape, wanted, place))
+      const items = found.slice(0, query.limit)
+      const last = found.length > query.limit ? items.at(-1) : undefined
+      const next = last && encodeCursor(shape, query, placeOf(query, last), context.digest)
+      return { items: items.map(foundFrom), next }
+    },
+    async count(options = {}) {
+      const query = queryOf(options as AnyFind)
+      return from(options, (documents) => documents.count(query))
+    },
+    async *all(options = {}) {
+      const query = { ...queryOf(options as AnyFind), limit: pageDocuments }
+      if (open.mode === 'live' || options.asOf !== undefined) {
+        const whole = { ...query, limit: maxPosition }
+        for (const found of await from(options, (documents) => documents.find(whole))) yield foundFrom(found)
+        return
       }
+      for (let place: CursorPlace | undefined; ; ) {
+        const page = await from(options, (documents) => documentsAfter(documents, shape, query, place))
+        for (const found of page) yield foundFrom(found)
+        const last = page.at(-1)
+        if (last === undefined || page.length < pageDocuments) return
+        place = placeOf(query, last)
+      }
+    },
+  }
+}
+
+function foundFrom({ key, document }: FoundDocument): Found<unknown> {
+  return { key, document: JSON.parse(document) }
+}
+
+function storedDocuments(context: BookContext, open: StoredProjection, copy: AnsweringCopy): Documents {
+  const models = context.store.readModels
+  return {
+    get: async (key) => (await models.documents(copy.shape, [key])).get(key),
+    async find(query) {
+      await requireColumns(context, open, copy, query)
+      return models.find(copy.shape, query)
+    },
+    async count(query) {
+      await requireColumns(context, open, copy, query)
+      return models.count(copy.shape, query)
     },
   }
 }

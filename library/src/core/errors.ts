@@ -40,6 +40,11 @@ export const errorRegistry = {
     meaning: 'A query is malformed: it has no items, an item names nothing, or a field is unknown.',
     hint: 'Give at least one item; each item names types, categories or tags.',
   },
+  CURSOR_INVALID: {
+    meaning:
+      'A cursor is not one of this query: of another read model, other conditions or another order, or no cursor.',
+    hint: 'Ask for the first page again, without `after`; go on with `next` of its answer and the same where and orderBy.',
+  },
   LIMIT_EXCEEDED: {
     meaning: 'An event or an append is larger than the limits of this book.',
     hint: 'Split the append, or store the large part elsewhere and keep its reference and hash in the event.',

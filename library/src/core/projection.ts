@@ -8,6 +8,7 @@ import {
   type RecordedEventOf,
 } from './event.ts'
 import { deepFreeze, type EvolveFunction, fingerprintText, functionsOf } from './fold.ts'
+import { streamsOfKey } from './key-streams.ts'
 import { encodeLegalObject } from './legal-data.ts'
 import { integerWithin, maxColumnBytes, printable } from './limits.ts'
 import { legalCategory, legalName, utf8Length } from './names.ts'
@@ -83,6 +84,8 @@ export interface ProjectionDefinition {
   readonly fingerprintText: string
   readonly initial: unknown
   readonly keysOf: (event: RecordedEvent) => readonly string[]
+  /** The streams that alone have events of a key; undefined where its events may be anywhere. */
+  readonly streamsOf: (key: string) => readonly string[] | undefined
   readonly evolve: ReadonlyMap<string, EvolveFunction>
 }
 
@@ -148,6 +151,7 @@ export function projection<
     ),
     initial: deepFreeze(options.initial),
     keysOf: (event) => keysOf(projectionName, options.key as (event: RecordedEvent) => unknown, event),
+    streamsOf: streamsOfKey(options.key, categories),
     evolve,
   }
   return { definition }

@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test'
 import { debianBinaries } from '@daybook/postgres-server'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
+import { type CursorPlace, queriesAfter } from '../core/document-cursor.ts'
 import type { DocumentQuery } from '../core/document-query.ts'
 import type { ParkedFilter } from '../core/ports/following.ts'
 import type { ReadModelShape } from '../core/ports/read-models.ts'
@@ -155,6 +156,62 @@ const finds: Reads = {
     'balances_v1_3',
   ],
   'documents in the order of their keys': [...found([], [], ''), 'balances_v1_pkey'],
+  'documents in the falling order of their keys': [
+    ...found([], [{ column: 'key', direction: 'desc' }], ''),
+    'balances_v1_pkey',
+  ],
+  ...behind([], ['account-15000'], [`'account-15000'`], 'balances_v1_pkey'),
+  ...behind(
+    [{ column: 'key', direction: 'desc' }],
+    ['account-15000'],
+    [`'account-15000'`],
+    'balances_v1_pkey',
+  ),
+  ...behind(
+    [{ column: 'cents', direction: 'asc' }],
+    [3_000, 'account-5'],
+    [`3000, 'account-5'`, '3000'],
+    'balances_v1_1',
+  ),
+  ...behind(
+    [{ column: 'cents', direction: 'asc' }],
+    [null, 'account-5'],
+    [`'account-5'`, '-9007199254740991'],
+    'balances_v1_1',
+  ),
+  ...behind(
+    [{ column: 'rate', direction: 'desc' }],
+    [300, 'account-5'],
+    [`300, 'account-5'`, '300', ''],
+    'balances_v1_3',
+  ),
+  ...behind(
+    [
+      { column: 'owner', direction: 'asc' },
+      { column: 'cents', direction: 'desc' },
+    ],
+    ['owner-499', 1_000, 'account-5'],
+    [`'owner-499', 1000, 'account-5'`, `'owner-499', 1000`, `'owner-499'`, `'owner-499'`],
+    'balances_v1_[12]',
+  ),
+}
+
+/** The queries that give what comes behind a document, whose parameters are given for each; each must name the index. */
+function behind(
+  orderBy: DocumentQuery['orderBy'],
+  place: CursorPlace,
+  parameters: readonly string[],
+  index: string,
+): Reads {
+  const queries = queriesAfter(shape, { where: [], orderBy, limit: 50 }, place)
+  assert.equal(queries.length, parameters.length)
+  const title = orderBy.map(({ column, direction }) => `${column} ${direction}`).join(', ') || 'key'
+  return Object.fromEntries(
+    queries.map((query, nth) => [
+      `behind ${JSON.stringify(place)} in the order of ${title}, query ${nth + 1}`,
+      [...found(query.where, query.orderBy, parameters[nth] ?? ''), index],
+    ]),
+  )
 }
 
 function parkedWhere(

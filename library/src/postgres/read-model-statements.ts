@@ -203,9 +203,11 @@ export interface BoundText {
 export function findDocuments(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
   const { text, values } = fromWhere(schema, shape, query)
   // Nulls come first ascending, and last descending, as the indexes have them.
-  const terms = query.orderBy.map(({ column, direction }) =>
-    direction === 'asc' ? `${quoted(column)} ASC NULLS FIRST` : `${quoted(column)} DESC NULLS LAST`,
-  )
+  const terms = query.orderBy.map(({ column, direction }) => {
+    // Its index is of the plain order, and a key is never null.
+    if (column === 'key') return direction === 'asc' ? 'key' : 'key DESC'
+    return direction === 'asc' ? `${quoted(column)} ASC NULLS FIRST` : `${quoted(column)} DESC NULLS LAST`
+  })
   const order = [...terms, 'key'].join(', ')
   return {
     text: `SELECT key, document ${text} ORDER BY ${order} LIMIT $${values.length + 1}`,

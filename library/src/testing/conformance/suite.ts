@@ -12,6 +12,7 @@ import { hashes } from './hashes.ts'
 import { idempotency } from './idempotency.ts'
 import { inlineSteps } from './inline-steps.ts'
 import { leases } from './leases.ts'
+import { pages } from './pages.ts'
 import { parkedEvents } from './parked-events.ts'
 import { persistence } from './persistence.ts'
 import { readModelCopies } from './read-model-copies.ts'
@@ -36,6 +37,7 @@ export const conformanceSuite: readonly ConformanceGroup[] = [
   inlineSteps,
   readModels,
   findDocuments,
+  pages,
   readModelCopies,
   leases,
   fencing,
