@@ -61,7 +61,7 @@ export interface BareModel {
  * The row changed by SQL, with the checkpoint, so many events to a transaction. Of a part of the log where all of it
  * would take minutes. Not flushed at every commit, as the product's are not.
  */
-async function bareRebuilding(
+export async function bareRebuilding(
   name: string,
   setting: Setting,
   log: BankLog,

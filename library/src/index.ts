@@ -84,15 +84,22 @@ export type { ExpectedVersion } from './core/expected-version.ts'
 export type { Json } from './core/legal-data.ts'
 export type { Limits } from './core/limits.ts'
 export type { Metadata, MetadataOptions } from './core/metadata.ts'
-export type { ParkedEvent, ParkedStatus } from './core/ports/following.ts'
+export type { ParkedEvent, ParkedStatus, SqlTransaction } from './core/ports/following.ts'
 export type { Host } from './core/ports/host.ts'
 export type { ColumnType } from './core/ports/read-models.ts'
 export type { BookIdentity, Store, StoreReport } from './core/ports/store.ts'
 export { type AnyProjection, type Projection, type ProjectionMode, projection } from './core/projection.ts'
 export type { AppendCondition, Query, QueryItem } from './core/query.ts'
 export { type Reaction, type ReactionContext, reaction } from './core/reaction.ts'
+export { correlationOf } from './core/recorded-event.ts'
 export { CommandRefusedError, isRefusal, type Refusal, refuse } from './core/refusal.ts'
 export type { Schema } from './core/schema.ts'
+export {
+  type SqlProjection,
+  type SqlProjectionOptions,
+  type SqlTexts,
+  sqlProjection,
+} from './core/sql-projection.ts'
 export {
   type BatchContext,
   type EventTypeFrom,

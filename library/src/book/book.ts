@@ -16,6 +16,7 @@ import { streamName } from '../core/names.ts'
 import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
 import type { AnyProjection, Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
+import type { SqlProjection } from '../core/sql-projection.ts'
 import { type Verification, type VerifyOptions, verifyLog } from '../proof/verify.ts'
 import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
 import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
@@ -26,8 +27,9 @@ import type { FollowerStatus } from './follower-status.ts'
 import type { Followers } from './followers.ts'
 import { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
+import { rebuildSqlProjection } from './open-sql-projection.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
-import { type ReadModel, readModelOf } from './read-model.ts'
+import { type Freshness, type ReadModel, reach, readModelOf } from './read-model.ts'
 import {
   type Events,
   type ReadLogOptions,
@@ -240,6 +242,18 @@ export class Book implements AsyncDisposable {
     return readModelOf(context, followers.projection(projection.definition)) as ReadModel<Document, Columns>
   }
 
+  /**
+   * Resolves when a projection has folded `notBefore`: for questions that the book does not answer, to the tables of a SQL
+   * projection say. Throws `READ_MODEL_TIMEOUT`, saying who lags.
+   */
+  async whenReached(projection: AnyProjection | SqlProjection, freshness: Freshness): Promise<void> {
+    const { context, followers } = this.#open()
+    const { definition } = projection
+    const open =
+      'shape' in definition ? followers.projection(definition) : followers.sqlProjection(definition)
+    if (!('mode' in open && open.mode === 'live')) await reach(context, open, freshness)
+  }
+
   /** Rebuilds of read models without downtime: start one, see how far it is, compare, swap, go back. */
   get rebuilds(): Rebuilds {
     this.#open()
@@ -248,12 +262,18 @@ export class Book implements AsyncDisposable {
 
   /**
    * Folds a stored read model anew, beside the one that serves, and lets it take its place; resolves then. The same as
-   * `book.rebuilds.start`, which tells and asks more. A live projection has nothing stored.
+   * `book.rebuilds.start`, which tells and asks more. A live projection has nothing stored. The tables of a SQL projection
+   * are cleared and filled again instead: readers see them grow.
    */
-  async rebuild(projection: AnyProjection): Promise<void> {
+  async rebuild(projection: AnyProjection | SqlProjection): Promise<void> {
     const { followers } = this.#open()
-    if (followers.projection(projection.definition).mode === 'live') return
-    await this.#underWay.run(() => this.#rebuilds.start(projection, { swap: 'auto' }))
+    const { definition } = projection
+    if (!('shape' in definition))
+      return this.#underWay.run(() =>
+        rebuildSqlProjection(followers.sqlProjection(definition), () => this.head()),
+      )
+    if (followers.projection(definition).mode === 'live') return
+    await this.#underWay.run(() => this.#rebuilds.start({ definition }, { swap: 'auto' }))
   }
 
   /** Throws all snapshots away, and returns how many; they are taken anew as streams are loaded. */

@@ -31,7 +31,7 @@ export interface FollowerStatus {
   readonly name: string
   /** A reaction has none. */
   readonly version?: number
-  readonly mode: ProjectionMode | 'subscription' | 'reaction' | 'process'
+  readonly mode: ProjectionMode | 'sql' | 'subscription' | 'reaction' | 'process'
   /** What it does in this process. */
   readonly state: FollowerState | 'live'
   /** Everything up to here is done, or put aside. */

@@ -6,6 +6,7 @@ import type { LagWindow } from '../processing/lag-window.ts'
 import { stuckBecause } from '../processing/liveness.ts'
 import type { BookContext } from './context.ts'
 import { type FollowerStatus, noneParked, type ParkedCounts, type ShardStatus } from './follower-status.ts'
+import type { OpenSqlProjection } from './open-sql-projection.ts'
 import type { OpenSubscription } from './open-subscription.ts'
 import type { OpenProjection } from './read-model.ts'
 
@@ -25,11 +26,13 @@ interface Stored {
 /** Where everything stands that follows a book. */
 export async function followerStatuses(
   context: BookContext,
-  projections: readonly OpenProjection[],
+  projections: readonly (OpenProjection | OpenSqlProjection)[],
   subscriptions: readonly OpenSubscription[],
 ): Promise<readonly FollowerStatus[]> {
   const names = [
-    ...projections.flatMap((open) => (open.mode === 'live' ? [] : [open.projecting.definition.subscription])),
+    ...projections.flatMap((open) =>
+      'mode' in open && open.mode === 'live' ? [] : [open.projecting.definition.subscription],
+    ),
     ...subscriptions.flatMap(({ shards }) => shards.map(({ subscribing }) => subscribing.parts.subscription)),
   ]
   const stored = await readStored(context, names)
@@ -71,7 +74,8 @@ async function readStored({ store }: BookContext, names: readonly string[]): Pro
   return { head, nowMs, checkpoints, leases: byName, parked, nextRecordedAtMs, stops }
 }
 
-function projectionStatus(stored: Stored, open: OpenProjection): FollowerStatus {
+function projectionStatus(stored: Stored, open: OpenProjection | OpenSqlProjection): FollowerStatus {
+  if (!('mode' in open)) return sqlProjectionStatus(stored, open)
   const { shape } = open.definition
   const identity = { kind: 'projection', name: shape.name, version: shape.version, mode: open.mode } as const
   if (open.mode !== 'live')
@@ -93,6 +97,20 @@ function projectionStatus(stored: Stored, open: OpenProjection): FollowerStatus 
     isStuck: false,
     parked: noneParked,
     shards: [],
+  }
+}
+
+function sqlProjectionStatus(stored: Stored, open: OpenSqlProjection): FollowerStatus {
+  const { name, version, subscription } = open.definition
+  return {
+    kind: 'projection',
+    name,
+    version,
+    mode: 'sql',
+    ...runOf([open.follower]),
+    ...standingOf(stored, [subscription], false),
+    ...lagOf(open.lag),
+    isChanged: open.isChanged,
   }
 }
 

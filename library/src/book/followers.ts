@@ -1,5 +1,6 @@
 import { DaybookError, messageOf } from '../core/errors.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
+import type { SqlProjectionDefinition } from '../core/sql-projection.ts'
 import { ownerName } from '../host/owner.ts'
 import type { Follower } from '../processing/follower.ts'
 import { LeaseKeeper, leaseSettingsFrom } from '../processing/lease-keeper.ts'
@@ -8,6 +9,7 @@ import type { BookContext } from './context.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import { followerStatuses } from './follower-statuses.ts'
 import { followerGauges, lagHistogram } from './metrics.ts'
+import { type OpenSqlProjection, openSqlProjection } from './open-sql-projection.ts'
 import { type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
@@ -21,6 +23,7 @@ export class Followers {
   readonly keeper: LeaseKeeper
   readonly registry: ReadModelRegistry
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+  readonly #sqlProjections: readonly OpenSqlProjection[]
   readonly #subscriptions: readonly OpenSubscription[]
   readonly #watch: Watch
   #stopGauges: (() => void) | undefined
@@ -30,9 +33,11 @@ export class Followers {
     options: BookOptions,
     {
       projections,
+      sqlProjections,
       subscriptions,
     }: {
       readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+      readonly sqlProjections: readonly OpenSqlProjection[]
       readonly subscriptions: readonly OpenSubscription[]
     },
   ) {
@@ -40,6 +45,7 @@ export class Followers {
     this.keeper = keeper
     this.registry = registry
     this.#projections = projections
+    this.#sqlProjections = sqlProjections
     this.#subscriptions = subscriptions
     this.#watch = new Watch(context, () => this.status(), options.lag)
   }
@@ -47,16 +53,20 @@ export class Followers {
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
   static async open(context: BookContext, options: BookOptions): Promise<Followers> {
     const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
-    refuseSharedCheckpoints([...(options.projections ?? []), ...subscribed])
+    const projected = [...(options.projections ?? []), ...(options.sqlProjections ?? [])]
+    refuseSharedCheckpoints([...projected, ...subscribed])
     const keeper = keeperOf(context, options)
     const registry = new ReadModelRegistry(context.store, context.host)
     const parts = { context, keeper, registry, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
     for (const { definition } of options.projections ?? [])
       projections.set(definition, await openProjection(parts, definition))
+    const sqlProjections: OpenSqlProjection[] = []
+    for (const { definition } of options.sqlProjections ?? [])
+      sqlProjections.push(await openSqlProjection(parts, definition))
     const subscriptions: OpenSubscription[] = []
     for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
-    const followers = new Followers(parts, options, { projections, subscriptions })
+    const followers = new Followers(parts, options, { projections, sqlProjections, subscriptions })
     followers.#start(options, context.store.isReadOnly)
     return followers
   }
@@ -66,6 +76,7 @@ export class Followers {
     const isFollowing = follow && !isReadOnly
     if (isFollowing) {
       for (const projection of this.#stored()) projection.start()
+      for (const { follower } of this.#sqlProjections) follower.start()
       for (const { shards } of this.#subscriptions) for (const { follower } of shards) follower.start()
       if (this.#stored().length > 0) this.registry.watch()
     }
@@ -80,12 +91,18 @@ export class Followers {
 
   #running(): Follower[] {
     const stored = this.#stored().flatMap(({ followers }) => followers)
-    return [...stored, ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))]
+    const sql = this.#sqlProjections.map(({ follower }) => follower)
+    return [
+      ...stored,
+      ...sql,
+      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower)),
+    ]
   }
 
   /** Has everything that runs here look at once for what a person decided. */
   wake(): void {
     for (const open of this.#projections.values()) if (open.mode !== 'live') open.projecting.wake()
+    for (const { projecting } of this.#sqlProjections) projecting.wake()
     for (const { shards } of this.#subscriptions) for (const { subscribing } of shards) subscribing.wake()
     for (const follower of this.#running()) follower.wake()
   }
@@ -103,13 +120,22 @@ export class Followers {
     )
   }
 
+  /** Throws `NOT_REGISTERED` for a SQL projection the book was not opened with. */
+  sqlProjection(definition: SqlProjectionDefinition): OpenSqlProjection {
+    const open = this.#sqlProjections.find((each) => each.definition === definition)
+    if (open !== undefined) return open
+    const message = `the book was opened without the SQL projection "${definition.name}"`
+    throw new DaybookError('NOT_REGISTERED', message, { projection: definition.name })
+  }
+
   /** The projections of a name, or all that are stored, in the order they were given. */
   stored(name?: string): readonly StoredProjection[] {
     return this.#stored().filter(({ definition }) => name === undefined || definition.shape.name === name)
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
-    return followerStatuses(this.#context, [...this.#projections.values()], this.#subscriptions)
+    const projections = [...this.#projections.values(), ...this.#sqlProjections]
+    return followerStatuses(this.#context, projections, this.#subscriptions)
   }
 
   async stop(): Promise<void> {
@@ -118,6 +144,7 @@ export class Followers {
     await this.registry.close()
     await Promise.all([
       ...this.#stored().map((projection) => projection.stop()),
+      ...this.#sqlProjections.map(({ follower }) => follower.stop()),
       ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower.stop())),
     ])
     await this.keeper.close()

@@ -4,6 +4,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { Store } from '../core/ports/store.ts'
 import type { AnyProjection } from '../core/projection.ts'
 import type { Reaction } from '../core/reaction.ts'
+import type { SqlProjection } from '../core/sql-projection.ts'
 import type { Subscription } from '../core/subscription.ts'
 import type { LeaseSettings } from '../processing/lease-keeper.ts'
 import type { Diagnostic } from './context.ts'
@@ -18,6 +19,8 @@ export interface BookOptions {
   readonly store: Store
   readonly deciders?: readonly AnyDecider[]
   readonly projections?: readonly AnyProjection[]
+  /** Projections into the application's own tables; stores with SQL alone take them. */
+  readonly sqlProjections?: readonly SqlProjection[]
   readonly reactions?: readonly Reaction[]
   readonly subscriptions?: readonly Subscription[]
   readonly limits?: Partial<Limits>

@@ -6,9 +6,11 @@ import type { ColumnType, ColumnValue } from '../core/ports/read-models.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { foldedPosition, isRetired } from '../core/read-model-copies.ts'
 import type { LiveProjection } from '../processing/live.ts'
-import type { Projecting } from '../processing/projecting.ts'
 import { pastBoundOf, type ReadAsOf } from './as-of.ts'
 import type { BookContext } from './context.ts'
+import type { FollowerStatus } from './follower-status.ts'
+import { followerStatuses } from './follower-statuses.ts'
+import type { OpenSqlProjection } from './open-sql-projection.ts'
 import {
   type Documents,
   documentsAfter,
@@ -231,7 +233,10 @@ async function requireColumns(
 const lookMs = 10
 
 /** Resolves when the projection has done a step in this process, or after a little while: another may run it. */
-async function steppedOrSlept({ host }: BookContext, projecting: Projecting): Promise<void> {
+async function steppedOrSlept(
+  { host }: BookContext,
+  projecting: { onStepped(listener: () => void): () => void },
+): Promise<void> {
   const stepped = new AbortController()
   const stop = projecting.onStepped(() => stepped.abort())
   await host.sleep(lookMs, stepped.signal).catch(() => undefined)
@@ -239,9 +244,9 @@ async function steppedOrSlept({ host }: BookContext, projecting: Projecting): Pr
 }
 
 /** Waits until the copy that serves has reached a position; throws `READ_MODEL_TIMEOUT` saying who lags and by how much. */
-async function reach(
+export async function reach(
   context: BookContext,
-  open: StoredProjection,
+  open: StoredProjection | OpenSqlProjection,
   { notBefore, timeoutMs }: Freshness,
 ): Promise<void> {
   if (notBefore === undefined) return
@@ -250,18 +255,19 @@ async function reach(
   const limitMs = integerWithin('timeoutMs', timeoutMs ?? 5_000, 0, 600_000)
   const startMs = performance.now()
   for (;;) {
-    const { subscription } = await open.answering()
+    const { subscription } = 'mode' in open ? await open.answering() : open.definition
     const checkpoint = await readModels.checkpoint(subscription)
     const reached = checkpoint === undefined ? 0 : foldedPosition(checkpoint)
     // An answer may be acted on in the world outside, so it must not rest on what a crash can take back.
     if (reached >= position) return log.whenDurable(reached)
     const isStopped = open.follower.state === 'stopped'
     if (isStopped || performance.now() - startMs >= limitMs) {
-      const why = whyBehind(open, subscription)
+      const waitedMs = Math.round(performance.now() - startMs)
+      const { why, facts } = await whyBehind(context, open, subscription)
       throw new DaybookError(
         'READ_MODEL_TIMEOUT',
         `the read model ${subscription} is at position ${reached}, not at ${position} after ${limitMs} ms; ${why}`,
-        { readModel: subscription, reached, position, waitedMs: Math.round(performance.now() - startMs) },
+        { readModel: subscription, reached, position, waitedMs, ...facts },
         open.follower.error,
       )
     }
@@ -270,9 +276,23 @@ async function reach(
   }
 }
 
-function whyBehind({ follower, projecting }: StoredProjection, subscription: string): string {
+/** Who should have got there, and why it has not. */
+async function whyBehind(
+  context: BookContext,
+  open: StoredProjection | OpenSqlProjection,
+  subscription: string,
+): Promise<{ readonly why: string; readonly facts: Pick<FollowerStatus, 'owner' | 'cause'> }> {
+  const { follower, projecting } = open
   const own = projecting.definition.subscription
-  if (own !== subscription) return `this process runs ${own}, which does not serve yet`
-  if (follower.state === 'stopped') return `it has stopped: ${messageOf(follower.error)}`
-  return follower.state === 'standing-by' ? 'another process runs it' : `it is ${follower.state}`
+  const [status] = await followerStatuses(context, [open], []).catch(() => [])
+  const { owner, cause } = status ?? {}
+  const facts = { ...(owner === undefined ? {} : { owner }), ...(cause === undefined ? {} : { cause }) }
+  const because = cause === undefined ? '' : `: ${cause}`
+  if (own !== subscription) return { why: `this process runs ${own}, which does not serve yet`, facts }
+  if (follower.state === 'stopped') return { why: `it has stopped: ${messageOf(follower.error)}`, facts }
+  const here = follower.state === 'standing-by' ? 'another process runs it' : `it is ${follower.state}`
+  return {
+    why: `${here}, ${owner === undefined ? 'nobody holds its lease' : `${owner} holds its lease`}${because}`,
+    facts,
+  }
 }
