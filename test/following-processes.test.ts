@@ -246,7 +246,9 @@ for (const [store, address] of Object.entries(addresses)) {
         // Stream 1 waits behind it, the others are done.
         const others = (): number => new Set(place.done.filter(({ n }) => n % 5 !== 1).map(({ n }) => n)).size
         await place.until(() => others() === 12)
-        assert.equal(deaths, 3)
+        // On a busy machine one that is only slow may be taken for one that hangs, and be killed for it.
+        if (deed === 'exit') assert.equal(deaths, 3)
+        else assert.ok(deaths >= 3)
         const aside = await place.book.subscriptions.parked({ subscription: 'work', stream: 'work-1' })
         assert.deepEqual(
           aside.map(({ stream, status, error }) => [stream, status, error]),
