@@ -36,7 +36,7 @@ async function request(address: string): Promise<void> {
   })
   await book.execute(account.open('1', { cents: 500 }))
   await book.execute(withdrawal.request('a', { account: '1', cents: 300 }))
-  await book.execute(withdrawal.request('b', { account: '1', cents: 400 }))
+  await book.execute(withdrawal.request('b', { account: '1', cents: 600 }))
 }
 
 /** One life of the worker; true when it ended by itself, with everything finished. */

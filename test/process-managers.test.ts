@@ -123,7 +123,7 @@ async function hangingAt(
   await other.execute(account.open('1', { cents: 500 }))
   await other.execute(withdrawal.request('a', { account: '1', cents: 300 }))
   await until(host, async () => writes >= k || (await other.processes.state(settlement, 'a'))?.version === 3)
-  await other.execute(withdrawal.request('b', { account: '1', cents: 400 }))
+  await other.execute(withdrawal.request('b', { account: '1', cents: 600 }))
   for (let day = 0; day < 2 && writes < k; day++) {
     await host.skip(dayMs)
     await host.advance(2_000)
