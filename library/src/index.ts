@@ -11,6 +11,7 @@ export type { Meter, MetricAttributes, MetricGauge, MetricResult } from './book/
 export { openBook } from './book/open-book.ts'
 export { type BookOptions, defineBook } from './book/options.ts'
 export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
+export type { PendingOptions, PendingProcess, Processes, ProcessState, WaitsFor } from './book/processes.ts'
 export type { Found, Freshness, ReadModel } from './book/read-model.ts'
 export type { Events, ReadLogOptions, ReadStreamOptions } from './book/reading.ts'
 export type { Repository } from './book/repository.ts'
@@ -78,6 +79,29 @@ export type { ParkedEvent, ParkedStatus } from './core/ports/following.ts'
 export type { Host } from './core/ports/host.ts'
 export type { ColumnType } from './core/ports/read-models.ts'
 export type { BookIdentity, Store, StoreReport } from './core/ports/store.ts'
+export {
+  type AnyDecisionMaker,
+  type AnyProcessManager,
+  type CommandFailure,
+  type ProcessContext,
+  type ProcessManager,
+  type ProcessManagerOptions,
+  processManager,
+  type ReachedDeadline,
+} from './core/process-manager.ts'
+export {
+  type AnyIssuable,
+  type At,
+  type CancelDeadline,
+  type Duration,
+  deadline,
+  type Finish,
+  finish,
+  type ProcessDecision,
+  type ProcessStep,
+  type SetDeadline,
+} from './core/process-steps.ts'
+export type { IssuedCommand } from './core/process-stream.ts'
 export { type AnyProjection, type Projection, type ProjectionMode, projection } from './core/projection.ts'
 export type { AppendCondition, Query, QueryItem } from './core/query.ts'
 export { type Reaction, type ReactionContext, reaction } from './core/reaction.ts'

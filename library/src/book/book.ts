@@ -12,8 +12,9 @@ import type { DecisionCommand } from '../core/decision.ts'
 import { DaybookError } from '../core/errors.ts'
 import type { NewEvent, RecordedEvent } from '../core/event.ts'
 import type { ExpectedVersion } from '../core/expected-version.ts'
-import { streamName } from '../core/names.ts'
+import { ownStream, streamName } from '../core/names.ts'
 import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
+import type { ProcessDefinition } from '../core/process-manager.ts'
 import type { AnyProjection, Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
 import { type Verification, type VerifyOptions, verifyLog } from '../proof/verify.ts'
@@ -24,9 +25,10 @@ import { logFor } from './context.ts'
 import { type AnyDecision, executeDecision } from './decisions.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import type { Followers } from './followers.ts'
-import { Lanes } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
+import { type Processes, processesOf } from './processes.ts'
 import { type ReadModel, readModelOf } from './read-model.ts'
 import {
   type Events,
@@ -51,12 +53,13 @@ export interface StateAt<State> {
 export interface BookParts extends CommandParts {
   readonly followers: Followers
   readonly deciders: readonly AnyDecider[]
+  readonly processes: readonly ProcessDefinition[]
+  readonly lanes: Lanes
 }
 
 /** An open book: append, read, decide, query. */
 export class Book implements AsyncDisposable {
   readonly #parts: BookParts
-  readonly #lanes: Lanes
   readonly #underWay = new UnderWay()
   readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
@@ -64,7 +67,6 @@ export class Book implements AsyncDisposable {
   /** Not for applications: use `openBook`. */
   constructor(parts: BookParts) {
     this.#parts = parts
-    this.#lanes = new Lanes(parts)
   }
 
   /** Which history this is. */
@@ -151,7 +153,7 @@ export class Book implements AsyncDisposable {
     this.#registered(command.decider)
     return this.#underWay.within(transaction, () =>
       transaction === undefined
-        ? this.#lanes.execute(command, options)
+        ? parts.lanes.execute(command, options)
         : executeWithin(parts, command, options),
     )
   }
@@ -275,6 +277,17 @@ export class Book implements AsyncDisposable {
     }
   }
 
+  /** What is pending in process managers, and how each instance stands; whoever runs them. */
+  get processes(): Processes {
+    const { context, loader, processes } = this.#open()
+    const open = processesOf(context, loader, processes)
+    return {
+      pending: (options) => this.#whileOpen(() => open.pending(options)),
+      state: (process, key) => this.#whileOpen(() => open.state(process, key)),
+      history: (process, key) => open.history(process, key),
+    }
+  }
+
   /** What the store tells of itself: settings, sizes, problems. */
   inspect(): Promise<StoreReport> {
     return this.#open().context.store.inspect()
@@ -347,7 +360,9 @@ function writesFrom(writes: readonly StreamAppend[]): readonly StreamAppend[] {
   if (
     Array.isArray(writes) &&
     writes.some((write) => Array.isArray(write?.events) && write.events.length > 0)
-  )
+  ) {
+    for (const { stream } of writes) ownStream(stream)
     return writes
+  }
   throw new DaybookError('ILLEGAL_ARGUMENT', 'the append has no events', { argument: 'events' })
 }

@@ -14,6 +14,8 @@ export interface Diagnostic {
     | 'subscription-stopped'
     | 'reaction-stopped'
     | 'process-stopped'
+    | 'process-failed'
+    | 'process-pending'
     | 'follower-waiting'
     | 'event-retrying'
     | 'event-parked'

@@ -10,6 +10,7 @@ import type { BookContext } from './context.ts'
 import type { FollowerStatus } from './follower-status.ts'
 import { followerStatuses } from './follower-statuses.ts'
 import { followerGauges, lagHistogram } from './metrics.ts'
+import { type OpenProcess, openClock } from './open-process.ts'
 import { type OpeningParts, type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
@@ -21,6 +22,7 @@ export class Followers {
   readonly #keeper: LeaseKeeper
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
   readonly #subscriptions: readonly OpenSubscription[]
+  readonly #clocks: readonly Follower[]
   readonly #watch: Watch
   #stopGauges: (() => void) | undefined
 
@@ -31,30 +33,48 @@ export class Followers {
     {
       projections,
       subscriptions,
+      clocks,
     }: {
       readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
       readonly subscriptions: readonly OpenSubscription[]
+      readonly clocks: readonly Follower[]
     },
   ) {
     this.#context = context
     this.#keeper = keeper
     this.#projections = projections
     this.#subscriptions = subscriptions
+    this.#clocks = clocks
     this.#watch = new Watch(context, () => this.status(), options.lag)
   }
 
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
-  static async open(context: BookContext, options: BookOptions): Promise<Followers> {
-    const subscribed = [...(options.subscriptions ?? []), ...(options.reactions ?? [])]
-    refuseSharedCheckpoints([...(options.projections ?? []), ...subscribed])
+  static async open(
+    context: BookContext,
+    options: BookOptions,
+    processes: readonly OpenProcess[],
+  ): Promise<Followers> {
+    const subscribed = [
+      ...[...(options.subscriptions ?? []), ...(options.reactions ?? [])].map(({ definition }) => definition),
+      ...processes.flatMap((process) => process.subscriptions),
+    ]
+    const projected = [
+      ...(options.projections ?? []).map(({ definition }) => definition),
+      ...processes.map(({ projection }) => projection),
+    ]
+    refuseSharedCheckpoints([...projected, ...subscribed])
     const keeper = keeperOf(context, options)
     const parts = { context, keeper, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
-    for (const { definition } of options.projections ?? [])
-      projections.set(definition, await openProjection(parts, definition))
+    for (const definition of projected) projections.set(definition, await openProjection(parts, definition))
     const subscriptions: OpenSubscription[] = []
-    for (const { definition } of subscribed) subscriptions.push(await openSubscription(parts, definition))
-    const followers = new Followers(context, options, keeper, { projections, subscriptions })
+    for (const definition of subscribed) subscriptions.push(await openSubscription(parts, definition))
+    const clocks: Follower[] = []
+    for (const process of processes) {
+      const pending = projections.get(process.projection)
+      if (pending !== undefined) clocks.push(await openClock(parts, process, pending))
+    }
+    const followers = new Followers(context, options, keeper, { projections, subscriptions, clocks })
     followers.#start(options, context.store.isReadOnly)
     return followers
   }
@@ -72,7 +92,8 @@ export class Followers {
     const stored = [...this.#projections.values()].flatMap((open) =>
       open.mode === 'live' ? [] : [open.follower],
     )
-    return [...stored, ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))]
+    const subscribed = this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))
+    return [...stored, ...subscribed, ...this.#clocks]
   }
 
   /** Has everything that runs here look at once for what a person decided. */
@@ -116,12 +137,9 @@ export class Followers {
 }
 
 /** Two followers of one name would move one checkpoint, and each would miss what the other did. */
-function refuseSharedCheckpoints(
-  followers: readonly { readonly definition: { readonly subscription: string } }[],
-): void {
+function refuseSharedCheckpoints(followers: readonly { readonly subscription: string }[]): void {
   const seen = new Set<string>()
-  for (const { definition } of followers) {
-    const { subscription } = definition
+  for (const { subscription } of followers) {
     if (seen.has(subscription)) {
       throw new DaybookError(
         'DEFINITION_INVALID',

@@ -7,7 +7,9 @@ import { inlineStep } from '../processing/inline.ts'
 import { Book } from './book.ts'
 import type { BookContext } from './context.ts'
 import { Followers } from './followers.ts'
+import { Lanes } from './lanes.ts'
 import { StateLoader } from './loading.ts'
+import { openProcess } from './open-process.ts'
 import type { BookOptions } from './options.ts'
 import { defaultRetries, type RetryPolicy } from './retrying.ts'
 import { Snapshotter } from './snapshotting.ts'
@@ -61,8 +63,20 @@ export async function openBook(options: BookOptions): Promise<Book> {
     const loader = new StateLoader(context)
     const policy = store.isReadOnly ? false : (options.snapshots ?? { everyEvents: 100 })
     const snapshotter = new Snapshotter(context, loader, policy)
-    const followers = await Followers.open(context, options)
-    return new Book({ context, loader, snapshotter, retries, followers, deciders: options.deciders ?? [] })
+    const deciders = options.deciders ?? []
+    const parts = { context, loader, snapshotter, retries, deciders }
+    const lanes = new Lanes(parts)
+    const execute = lanes.execute.bind(lanes)
+    const processes = (options.processes ?? []).map(({ definition }) =>
+      openProcess({ ...parts, execute }, definition),
+    )
+    const followers = await Followers.open(context, options, processes)
+    return new Book({
+      ...parts,
+      lanes,
+      followers,
+      processes: processes.map(({ definition }) => definition),
+    })
   } catch (error) {
     await closeQuietly(store)
     throw error

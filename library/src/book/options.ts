@@ -2,6 +2,7 @@ import type { AnyDecider } from '../core/decider.ts'
 import type { Limits } from '../core/limits.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { Store } from '../core/ports/store.ts'
+import type { AnyProcessManager } from '../core/process-manager.ts'
 import type { AnyProjection } from '../core/projection.ts'
 import type { Reaction } from '../core/reaction.ts'
 import type { Subscription } from '../core/subscription.ts'
@@ -20,6 +21,7 @@ export interface BookOptions {
   readonly projections?: readonly AnyProjection[]
   readonly reactions?: readonly Reaction[]
   readonly subscriptions?: readonly Subscription[]
+  readonly processes?: readonly AnyProcessManager[]
   readonly limits?: Partial<Limits>
   /** Default: every 100 events. */
   readonly snapshots?: SnapshotPolicy

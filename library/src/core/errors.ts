@@ -102,6 +102,10 @@ export const errorRegistry = {
       'The projection was changed without raising its version, so its stored read model belongs to other code.',
     hint: 'Raise `version` in the projection: the new version is filled from the log beside the old one.',
   },
+  PROCESS_FAILED: {
+    meaning: 'A function of a process manager threw, so that nothing could be decided.',
+    hint: 'Repair the function named in the message. The event is parked meanwhile: have it tried again with book.subscriptions.retry.',
+  },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
     hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',

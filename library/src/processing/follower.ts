@@ -15,6 +15,8 @@ export interface FollowerWork {
   begin?(held: HeldLease | undefined): Promise<void>
   /** Does some work; true when there may be more at once. A `FollowerStop` stops the follower, other errors are retried. */
   step(signal: AbortSignal): Promise<boolean>
+  /** Longest wait for a hint before the next step, in ms; the poll's time unless given. */
+  waitMs?(): number
   /** Ends what still goes on, before the lease is given back. */
   end?(): Promise<void>
   /** True when a stopped one should go on: somebody decided about what stopped it. */
@@ -125,7 +127,7 @@ export class Follower {
         await this.#host.nextTurn()
         if (hasMore) continue
         this.#state = 'waiting'
-        await wakeups.next(signal)
+        await wakeups.next(signal, this.#work.waitMs?.())
       } catch (error) {
         // What is kept in memory may be ahead of what is stored.
         hasBegun = false
