@@ -30,7 +30,7 @@ const stores: readonly (readonly [string, (folder: string) => Store])[] = [
 
 for (const [name, storeIn] of stores) {
   describe(`process managers on ${name}, with a virtual clock`, { timeout: 60_000 }, () => {
-    it('30 days of a loan are played in about a second, each day once', () =>
+    it('30 days of a loan are played in about a second, each day once', (test) =>
       inFolder(async (folder) => {
         const host = testHost()
         const diagnostics: Diagnostic[] = []
@@ -53,8 +53,10 @@ for (const [name, storeIn] of stores) {
         }
         await until(host, async () => (await book.processes.state(interest, '1'))?.isFinished === true)
         await until(host, async () => (await book.processes.pending()).length === 0)
-        const playedMs = performance.now() - startMs
-        assert.ok(playedMs < 5_000, `30 days took ${playedMs} ms`)
+        const { user, system } = process.cpuUsage(cpu)
+        test.diagnostic(`30 days took ${Math.round(performance.now() - startMs)} ms`)
+        // On a machine that does nothing else about a second, most of it for the disk.
+        assert.ok(user + system < 10_000_000, `30 days took ${user + system} µs of processor time`)
 
         const added = (await eventsOf(book, 'loan-1')).filter(({ type }) => type === 'InterestAdded')
         assert.deepEqual(
@@ -72,7 +74,6 @@ for (const [name, storeIn] of stores) {
           diagnostics.filter(({ kind }) => kind === 'process-pending').map(({ subject }) => subject),
           ['interest'],
         )
-        console.log(playedMs, process.cpuUsage(cpu), diagnostics.length, host.now() - startedMs - 30 * dayMs)
       }))
   })
 }
