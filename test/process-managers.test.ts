@@ -8,7 +8,15 @@ import { type Book, type Diagnostic, openBook, type RecordedEvent, type Store } 
 import { memory } from 'daybook/memory'
 import { sqlite } from 'daybook/sqlite'
 import { type TestHost, testHost } from 'daybook/testing'
+import { dyingStore } from './process-managers/dying-store.ts'
 import { interest, loan } from './process-managers/loans.ts'
+import {
+  account,
+  expectedHistory,
+  historyOf,
+  settlementWithin,
+  withdrawal,
+} from './process-managers/withdrawals.ts'
 
 const dayMs = 86_400_000
 
@@ -76,6 +84,58 @@ for (const [name, storeIn] of stores) {
         )
       }))
   })
+}
+
+describe('a process manager of which one follower hangs after the k-th write, while the others go on', {
+  timeout: 300_000,
+}, () => {
+  it('has an heir beside it, and both end the same, for every k', async (test) => {
+    for (let k = 1; ; k++) {
+      const { writes, history } = await hangingAt(k)
+      assert.deepEqual(history, expectedHistory, `hangs after write ${k}`)
+      if (writes >= k) continue
+      assert.ok(k > 15, `it writes only ${writes} times`)
+      test.diagnostic(`${writes} writes`)
+      return
+    }
+  })
+})
+
+/** Lets a follower of one book hang after the k-th write, for ever, and opens another book beside it. */
+async function hangingAt(
+  k: number,
+): Promise<{ readonly writes: number; readonly history: typeof expectedHistory }> {
+  const host = testHost()
+  const store = memory()
+  const settlement = settlementWithin(dayMs)
+  const options = { host, deciders: [account, withdrawal], processes: [settlement] }
+  const isDone = async (book: Book): Promise<boolean> => {
+    const states = await Promise.all(['a', 'b'].map((key) => book.processes.state(settlement, key)))
+    return states.every((state) => state?.isFinished === true && state.waitsFor.length === 0)
+  }
+  await using other = await openBook({ ...options, store, follow: false })
+  let writes = 0
+  const never = new Promise<void>(() => undefined)
+  const first = await openBook({
+    ...options,
+    store: dyingStore(store, 'any', () => (++writes === k ? never : undefined)),
+  })
+  await other.execute(account.open('1', { cents: 500 }))
+  await other.execute(withdrawal.request('a', { account: '1', cents: 300 }))
+  await until(host, async () => writes >= k || (await other.processes.state(settlement, 'a'))?.version === 3)
+  await other.execute(withdrawal.request('b', { account: '1', cents: 600 }))
+  for (let day = 0; day < 2 && writes < k; day++) {
+    await host.skip(dayMs)
+    await host.advance(2_000)
+  }
+  await using heir = await openBook({ ...options, store })
+  for (let round = 0; !(await isDone(heir)); round++) {
+    assert.ok(round < 50, `nothing happens after write ${k}`)
+    await host.skip(dayMs)
+    await host.advance(2_000)
+  }
+  if (writes < k) await first.close()
+  return { writes, history: await historyOf(other) }
 }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

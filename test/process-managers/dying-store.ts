@@ -1,37 +1,37 @@
 import type { Host, Store } from 'daybook'
 import type { OpenStore } from '../../library/src/core/ports/store.ts'
 
-/** Which writes are deadly once they are done: those that appended events, or those that moved a checkpoint. */
-export type Deadly = 'append' | 'checkpoint' | 'nothing'
+/** Which writes are deadly once they are done: those that appended events, those that moved a checkpoint, or both. */
+export type Deadly = 'append' | 'checkpoint' | 'any' | 'nothing'
 
-/** A store that calls back after each write of a kind, before anybody hears of it. */
-export function dyingStore(store: Store, deadly: Deadly, die: () => void): Store {
+/** A store that calls back after each write of a kind, before anybody hears of it; who never answers, freezes it. */
+export function dyingStore(store: Store, deadly: Deadly, die: () => void | Promise<void>): Store {
   return {
     name: store.name,
     open: async (host: Host) => dying(await store.open(host), deadly, die),
   }
 }
 
-function dying(store: OpenStore, deadly: Deadly, die: () => void): OpenStore {
+function dying(store: OpenStore, deadly: Deadly, die: () => void | Promise<void>): OpenStore {
   const { log, readModels, following } = store
   return overlaid(store, {
     log: overlaid(log, {
       append: async (requests, inline) => {
         const outcomes = await log.append(requests, inline)
         const isNew = outcomes.some((outcome) => outcome.kind === 'appended' && outcome.rows.length > 0)
-        if (deadly === 'append' && isNew) die()
+        if (isDeadly(deadly, 'append') && isNew) await die()
         return outcomes
       },
     }),
     readModels: overlaid(readModels, {
       change: async (change) => {
         const isChanged = await readModels.change(change)
-        if (deadly === 'checkpoint' && isChanged) die()
+        if (isDeadly(deadly, 'checkpoint') && isChanged) await die()
         return isChanged
       },
       moveCheckpoint: async (subscription, fromPosition, checkpoint, lease) => {
         const isMoved = await readModels.moveCheckpoint(subscription, fromPosition, checkpoint, lease)
-        if (deadly === 'checkpoint' && isMoved) die()
+        if (isDeadly(deadly, 'checkpoint') && isMoved) await die()
         return isMoved
       },
     }),
@@ -50,11 +50,15 @@ function dying(store: OpenStore, deadly: Deadly, die: () => void): OpenStore {
             ),
           isDurable,
         )
-        if (deadly === 'checkpoint' && hasMoved) die()
+        if (isDeadly(deadly, 'checkpoint') && hasMoved) await die()
         return result
       },
     }),
   })
+}
+
+function isDeadly(deadly: Deadly, write: 'append' | 'checkpoint'): boolean {
+  return deadly === write || deadly === 'any'
 }
 
 /** The same object with some methods of its own; the others are run on the original. */

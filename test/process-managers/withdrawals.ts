@@ -1,5 +1,14 @@
 /** Withdrawals that are cancelled when nobody settles them in time: a process manager between two deciders. */
-import { deadline, decider, defineEvents, finish, type ProcessManager, processManager, refuse } from 'daybook'
+import {
+  type Book,
+  deadline,
+  decider,
+  defineEvents,
+  finish,
+  type ProcessManager,
+  processManager,
+  refuse,
+} from 'daybook'
 import { z } from 'zod'
 
 const withdrawalEvents = defineEvents({
@@ -76,7 +85,38 @@ export function settlementWithin(timeMs: number): ProcessManager<Settlement> {
         reserved === 0 ? finish() : [account.release(id, { cents: reserved }), finish()],
     },
     deadlines: { settle: (_state, { key }) => withdrawal.cancel(key, { reason: 'TooLate' }) },
+    // An event that is handled while the process dies ten times would be parked: as if it were its fault.
+    retry: { maxAttempts: 1_000 },
     onRefused: (_state, { reason }, command, { key }) =>
       command.name === 'reserve' ? withdrawal.cancel(key, { reason }) : [],
   })
+}
+
+/** What must be in each stream in the end of a withdrawal `a` that is cancelled and a `b` that is refused. */
+export const expectedHistory: { readonly [stream: string]: readonly string[] } = {
+  'account-1': ['AccountOpened', 'MoneyReleased', 'MoneyReserved'],
+  'withdrawal-a': ['WithdrawalCancelled', 'WithdrawalRequested'],
+  'withdrawal-b': ['WithdrawalCancelled', 'WithdrawalRequested'],
+  'process:settlement-a': [
+    'process:CommandAccepted',
+    'process:CommandAccepted',
+    'process:CommandAccepted',
+    'process:DeadlineReached',
+    'process:InputTaken',
+    'process:InputTaken',
+    'process:InputTaken',
+  ],
+  'process:settlement-b': [
+    'process:CommandAccepted',
+    'process:CommandRefused',
+    'process:InputTaken',
+    'process:InputTaken',
+  ],
+}
+
+/** The types of all events by stream, sorted: their order is not the same each time. */
+export async function historyOf(book: Book): Promise<typeof expectedHistory> {
+  const types: { [stream: string]: string[] } = {}
+  for await (const { stream, type } of book.readLog()) types[stream] = [...(types[stream] ?? []), type]
+  return Object.fromEntries(Object.entries(types).map(([stream, all]) => [stream, all.toSorted()]))
 }

@@ -120,7 +120,7 @@ class VirtualTime {
   async skip(timeMs: number, nextTurn: () => Promise<void>): Promise<void> {
     await nextTurn()
     this.#pass(this.#passedMs + timeMs)
-    for (const sleeper of [...this.sleeping]) if (sleeper.untilMs <= this.#passedMs) sleeper.wake()
+    for (const sleeper of this.sleeping) if (sleeper.untilMs <= this.#passedMs) sleeper.wake()
     await nextTurn()
   }
 
