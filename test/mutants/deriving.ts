@@ -144,7 +144,29 @@ const models: readonly Mutant[] = [
   ),
 ]
 
+const paged = 'pages in the order of columns of any type give every document once, nulls and ties included'
+
 const finding: readonly Mutant[] = [
+  brokenModels('no value is too small for nulls', paged, (whole) => ({
+    find: async (shape, query) => {
+      const where = query.where.filter(({ operator }) => operator !== 'gte')
+      return whole.find(shape, { ...query, where })
+    },
+  })),
+  brokenModels("'gt' finds what is equal, too", paged, (whole) => ({
+    find: (shape, query) => {
+      const where = query.where.map((each) =>
+        each.operator === 'gt' ? { ...each, operator: 'gte' as const } : each,
+      )
+      return whole.find(shape, { ...query, where })
+    },
+  })),
+  brokenModels('documents without a value are not found by null', paged, (whole) => ({
+    find: async (shape, query) =>
+      query.where.some(({ operator, value }) => operator === 'eq' && value === null)
+        ? []
+        : whole.find(shape, query),
+  })),
   brokenModels("'ne' does not find nulls", compared, (whole) => ({
     find: async (shape, query) => {
       const found = await whole.find(shape, query)
