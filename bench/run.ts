@@ -17,6 +17,7 @@ import { lag } from './cases/lag.ts'
 import { load, loadFromSnapshot } from './cases/loading.ts'
 import { rebuild, rebuildVersusBatches } from './cases/projecting.ts'
 import { logRead, logReadByBatches, logReadVersusCopy } from './cases/reading.ts'
+import { sqlRebuild } from './cases/sql-projecting.ts'
 import { storage } from './cases/storage.ts'
 import { appendingOnServer } from './postgres/appending.ts'
 import { commandsOnServer } from './postgres/commands.ts'
@@ -47,6 +48,7 @@ const benchmarks: readonly Benchmark[] = [
   logReadVersusCopy,
   rebuild,
   rebuildVersusBatches,
+  sqlRebuild,
   lag,
   storage,
   storageOnServer,

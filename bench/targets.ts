@@ -17,6 +17,7 @@ const targets: { readonly [store in StoreName]?: { readonly [name: string]: Targ
     'log-read': { least: 400_000 },
     'log-read-batches': { least: 400_000 },
     rebuild: { least: 400_000 },
+    'sql-rebuild': { leastRatio: 3 },
     'lag-p99': { most: 50 },
   },
   postgres: {
@@ -34,6 +35,7 @@ const targets: { readonly [store in StoreName]?: { readonly [name: string]: Targ
     'log-read': { least: 300_000 },
     'log-read-batches': { least: 300_000 },
     rebuild: { least: 500_000 },
+    'sql-rebuild': { leastRatio: 3 },
     'lag-p99': { most: 50 },
   },
 }

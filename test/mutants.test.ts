@@ -11,9 +11,11 @@ import {
   runConformance,
   type StoreFactory,
 } from '../library/src/testing/index.ts'
-import { brokenLog, brokenRequests, brokenRows } from './mutants/altered-store.ts'
+import { brokenLog, brokenRequests, brokenRows, type Mutant } from './mutants/altered-store.ts'
 import { appendingMutants } from './mutants/appending.ts'
+import { copyingMutants } from './mutants/copying.ts'
 import { derivingMutants } from './mutants/deriving.ts'
+import { followingMutants } from './mutants/following.ts'
 import { guardingMutants } from './mutants/guarding.ts'
 import { freshSqliteBook, joiningMutants } from './mutants/joining.ts'
 import { readingMutants } from './mutants/reading.ts'
@@ -23,6 +25,8 @@ const mutants = [
   ...guardingMutants,
   ...readingMutants,
   ...derivingMutants,
+  ...copyingMutants,
+  ...followingMutants,
   ...joiningMutants,
 ]
 
@@ -35,12 +39,30 @@ const slow = [
   '1,203 events are read whole around the boundaries of pages',
   'a tag that many events carry, and one that few carry, are found together',
   'random queries find what the rules say',
+  'pages in the order of columns of any type give every document once, nulls and ties included',
 ]
-const quick = conformanceSuite
-  .flatMap(({ cases }) => cases.map(({ name }) => name))
-  .filter((name) => !slow.includes(name))
+/** Groups about subscriptions alone, and about nothing else: run against the mutants that break these, and only these. */
+const followingGroups = [
+  'copies of read models',
+  'leases and members',
+  'leases and what is written under them',
+  'transactions of subscriptions',
+  'parked events and the inbox',
+]
+const namesOf = (isOfFollowing: boolean): readonly string[] =>
+  conformanceSuite
+    .filter(({ name }) => followingGroups.includes(name) === isOfFollowing)
+    .flatMap(({ cases }) => cases.map(({ name }) => name))
+const quick = namesOf(false).filter((name) => !slow.includes(name))
+const followingCases = namesOf(true)
 
 const joiningCases = joiningMutants.map(({ caughtBy }) => caughtBy)
+
+function casesFor(mutant: Mutant): readonly string[] {
+  if (joiningMutants.includes(mutant)) return joiningCases
+  if (copyingMutants.includes(mutant) || followingMutants.includes(mutant)) return followingCases
+  return [...quick, mutant.caughtBy]
+}
 
 async function failures(factory: StoreFactory, options?: ConformanceOptions): Promise<readonly string[]> {
   const { failed } = await runConformance(factory, options)
@@ -54,7 +76,7 @@ describe('broken stores', async () => {
   for (const mutant of mutants) {
     const { name, caughtBy, factory } = mutant
     it(`is caught: ${name}`, async (test) => {
-      const only = joiningMutants.includes(mutant) ? joiningCases : [...quick, caughtBy]
+      const only = casesFor(mutant)
       // Enough for any case of a whole store; a broken one may keep a case waiting for ever.
       const caught = await failures(factory, { only, timeoutMs: 300 })
       test.diagnostic(`caught by: ${caught.filter((each) => !ownFailures.has(each)).join('; ') || 'nothing'}`)

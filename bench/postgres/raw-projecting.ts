@@ -47,3 +47,14 @@ export async function openModelOnServer(address: string, eventsPerTransaction: n
     close: () => client.end(),
   }
 }
+
+/** How many rows a table has. */
+export async function countOnServer(address: string, table: string): Promise<number> {
+  const client = new Client({ connectionString: address })
+  await client.connect()
+  try {
+    return Number((await client.query(`SELECT count(*) FROM ${table}`)).rows[0]?.count)
+  } finally {
+    await client.end()
+  }
+}

@@ -44,7 +44,8 @@ const steps: readonly Mutant[] = [
   })),
 ]
 
-function brokenModels(
+/** A memory store whose read models are broken. */
+export function brokenModels(
   name: string,
   caughtBy: string,
   alter: (models: ReadModelStore) => Partial<ReadModelStore>,
@@ -61,11 +62,15 @@ function brokenModels(
 function delegating(models: ReadModelStore): ReadModelStore {
   return {
     checkpoint: (subscription) => models.checkpoint(subscription),
-    documents: (shape, keys) => models.documents(shape, keys),
+    documents: (shape, keys, from) => models.documents(shape, keys, from),
     change: (change) => models.change(change),
-    prepare: (shape, subscription, start) => models.prepare(shape, subscription, start),
+    prepare: (shape, subscription, start, isIndexed) => models.prepare(shape, subscription, start, isIndexed),
+    storedColumns: (shape) => models.storedColumns(shape),
+    index: (shape) => models.index(shape),
+    drop: (shape, subscription) => models.drop(shape, subscription),
     prepareSubscription: (subscription, start) => models.prepareSubscription(subscription, start),
-    moveCheckpoint: (subscription, from, checkpoint) => models.moveCheckpoint(subscription, from, checkpoint),
+    moveCheckpoint: (subscription, from, checkpoint, lease) =>
+      models.moveCheckpoint(subscription, from, checkpoint, lease),
     checkpoints: () => models.checkpoints(),
     find: (shape, query) => models.find(shape, query),
     count: (shape, query) => models.count(shape, query),
@@ -139,7 +144,29 @@ const models: readonly Mutant[] = [
   ),
 ]
 
+const paged = 'pages in the order of columns of any type give every document once, nulls and ties included'
+
 const finding: readonly Mutant[] = [
+  brokenModels('no value is too small for nulls', paged, (whole) => ({
+    find: async (shape, query) => {
+      const where = query.where.filter(({ operator }) => operator !== 'gte')
+      return whole.find(shape, { ...query, where })
+    },
+  })),
+  brokenModels("'gt' finds what is equal, too", paged, (whole) => ({
+    find: (shape, query) => {
+      const where = query.where.map((each) =>
+        each.operator === 'gt' ? { ...each, operator: 'gte' as const } : each,
+      )
+      return whole.find(shape, { ...query, where })
+    },
+  })),
+  brokenModels('documents without a value are not found by null', paged, (whole) => ({
+    find: async (shape, query) =>
+      query.where.some(({ operator, value }) => operator === 'eq' && value === null)
+        ? []
+        : whole.find(shape, query),
+  })),
   brokenModels("'ne' does not find nulls", compared, (whole) => ({
     find: async (shape, query) => {
       const found = await whole.find(shape, query)

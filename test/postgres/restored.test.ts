@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { testServer } from '@daybook/postgres-server/testing'
+import { nodeHost } from '../../library/src/host/node-host.ts'
 import { type Book, openBook } from '../../library/src/index.ts'
 import { migratePostgres, pendingPostgresMigrations, postgres } from '../../library/src/postgres/index.ts'
 import { account, balances, openBank, rowsOf } from './bank.ts'
@@ -56,6 +57,45 @@ describe('a book that was restored or copied', () => {
     assert.deepEqual(await balanceOf(book), { cents: 10 })
     assert.deepEqual(await book.verify(), { events: 4 })
     assert.deepEqual((await migratePostgres(copy)).applied, [])
+  })
+
+  it('has nobody left who runs or shares a subscription, and nothing parked from beyond its end', async () => {
+    const { database } = await closedBook()
+    const copy = await copyOf(database)
+    // Who ran it runs it elsewhere, and events 3 and 4 are not in the dump.
+    await rowsOf(
+      copy,
+      `UPDATE daybook.checkpoint SET owner = 'elsewhere', token = 7, leased_until_ms = 9000000000000,
+         is_paused = true, trial_position = 3, trial_attempts = 1;
+       INSERT INTO daybook.member VALUES ('g', 'elsewhere', 9000000000000);
+       INSERT INTO daybook.parked_event
+         SELECT 'mails', n, 'e' || n, 'account-1', 'Deposited', 'parked', 1, 'it failed', NULL, 0, 0, NULL, NULL
+         FROM generate_series(2, 4) AS n;
+       INSERT INTO daybook.seen_event SELECT 'mails', 'e' || n, n FROM generate_series(2, 4) AS n;
+       SET session_replication_role = replica;
+       DELETE FROM daybook.event WHERE position = 3;
+       DELETE FROM daybook.event_index WHERE position = 3;
+       UPDATE daybook.checkpoint SET position = 2`,
+    )
+    await migratePostgres(copy, { settle: 'restored' })
+    const opened = await postgres(copy).open(nodeHost())
+    const { following } = opened
+    try {
+      const [held] = await following.leases()
+      assert.deepEqual(
+        [held?.owner, held?.token, held?.isPaused, held?.trial],
+        [undefined, 8, true, undefined],
+      )
+      assert.deepEqual(await following.join('g', 'here', 1_000), ['here'])
+      assert.deepEqual(
+        (await following.parked({ limit: 9 })).map(({ position }) => position),
+        [2],
+      )
+      const seen = await following.transaction((transaction) => transaction.seen('mails', ['e2', 'e3', 'e4']))
+      assert.deepEqual([...seen], ['e2'])
+    } finally {
+      await opened.close()
+    }
   })
 
   it('keeps its epoch when it was moved', async () => {

@@ -12,21 +12,26 @@ import type { DecisionCommand } from '../core/decision.ts'
 import { DaybookError } from '../core/errors.ts'
 import type { NewEvent, RecordedEvent } from '../core/event.ts'
 import type { ExpectedVersion } from '../core/expected-version.ts'
-import { streamName } from '../core/names.ts'
+import { ownStream, streamName } from '../core/names.ts'
 import type { BookIdentity, StoreReport } from '../core/ports/store.ts'
+import type { ProcessDefinition } from '../core/process-manager.ts'
 import type { AnyProjection, Projection } from '../core/projection.ts'
 import type { Refusal } from '../core/refusal.ts'
+import type { SqlProjection } from '../core/sql-projection.ts'
 import { type Verification, type VerifyOptions, verifyLog } from '../proof/verify.ts'
 import { type Appended, appendEvents, type BookAppendOptions } from './appending.ts'
 import { type AnyCommand, type CommandParts, type ExecuteOptions, executeWithin } from './commands.ts'
 import { type CompensationOptions, compensate } from './compensation.ts'
 import { logFor } from './context.ts'
 import { type AnyDecision, executeDecision } from './decisions.ts'
-import type { FollowerStatus, Followers } from './followers.ts'
-import { Lanes } from './lanes.ts'
+import type { FollowerStatus } from './follower-status.ts'
+import type { Followers } from './followers.ts'
+import type { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
+import { rebuildSqlProjection } from './open-sql-projection.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
-import { type ReadModel, readModelOf } from './read-model.ts'
+import { type Processes, processesOf } from './processes.ts'
+import { type Freshness, type ReadModel, reach, readModelOf } from './read-model.ts'
 import {
   type Events,
   type ReadLogOptions,
@@ -34,7 +39,9 @@ import {
   readLogEvents,
   readStreamEvents,
 } from './reading.ts'
+import { Rebuilds } from './rebuilds.ts'
 import { AggregateRepository, type Repository } from './repository.ts'
+import { type SubscriptionControl, subscriptionControl } from './subscriptions.ts'
 import { UnderWay } from './under-way.ts'
 
 /** The state of a stream at some point. */
@@ -49,12 +56,14 @@ export interface StateAt<State> {
 export interface BookParts extends CommandParts {
   readonly followers: Followers
   readonly deciders: readonly AnyDecider[]
+  readonly processes: readonly ProcessDefinition[]
+  readonly lanes: Lanes
 }
 
 /** An open book: append, read, decide, query. */
 export class Book implements AsyncDisposable {
   readonly #parts: BookParts
-  readonly #lanes: Lanes
+  readonly #rebuilds: Rebuilds
   readonly #underWay = new UnderWay()
   readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
@@ -62,7 +71,7 @@ export class Book implements AsyncDisposable {
   /** Not for applications: use `openBook`. */
   constructor(parts: BookParts) {
     this.#parts = parts
-    this.#lanes = new Lanes(parts)
+    this.#rebuilds = new Rebuilds(parts.context, parts.followers)
   }
 
   /** Which history this is. */
@@ -149,7 +158,7 @@ export class Book implements AsyncDisposable {
     this.#registered(command.decider)
     return this.#underWay.within(transaction, () =>
       transaction === undefined
-        ? this.#lanes.execute(command, options)
+        ? parts.lanes.execute(command, options)
         : executeWithin(parts, command, options),
     )
   }
@@ -236,12 +245,37 @@ export class Book implements AsyncDisposable {
   }
 
   /**
-   * Throws a stored read model away and folds it anew from the first event; resolves when it has reached the head of
-   * the moment. Readers see it grow. Where the code changed, raise the projection's version instead.
+   * Resolves when a projection has folded `notBefore`: for questions that the book does not answer, to the tables of a SQL
+   * projection say. Throws `READ_MODEL_TIMEOUT`, saying who lags.
    */
-  rebuild(projection: AnyProjection): Promise<void> {
+  async whenReached(projection: AnyProjection | SqlProjection, freshness: Freshness): Promise<void> {
+    const { context, followers } = this.#open()
+    const { definition } = projection
+    const open =
+      'shape' in definition ? followers.projection(definition) : followers.sqlProjection(definition)
+    if (!('mode' in open && open.mode === 'live')) await reach(context, open, freshness)
+  }
+
+  /** Rebuilds of read models without downtime: start one, see how far it is, compare, swap, go back. */
+  get rebuilds(): Rebuilds {
+    this.#open()
+    return this.#rebuilds
+  }
+
+  /**
+   * Folds a stored read model anew, beside the one that serves, and lets it take its place; resolves then. The same as
+   * `book.rebuilds.start`, which tells and asks more. A live projection has nothing stored. The tables of a SQL projection
+   * are cleared and filled again instead: readers see them grow.
+   */
+  async rebuild(projection: AnyProjection | SqlProjection): Promise<void> {
     const { followers } = this.#open()
-    return this.#underWay.run(() => followers.rebuild(projection.definition))
+    const { definition } = projection
+    if (!('shape' in definition))
+      return this.#underWay.run(() =>
+        rebuildSqlProjection(followers.sqlProjection(definition), () => this.head()),
+      )
+    if (followers.projection(definition).mode === 'live') return
+    await this.#underWay.run(() => this.#rebuilds.start({ definition }, { swap: 'auto' }))
   }
 
   /** Throws all snapshots away, and returns how many; they are taken anew as streams are loaded. */
@@ -250,9 +284,38 @@ export class Book implements AsyncDisposable {
     return this.#underWay.run(() => context.store.snapshots.clear())
   }
 
-  /** Where every projection and reaction stands. */
+  /** Where everything stands that follows the book. */
   status(): Promise<readonly FollowerStatus[]> {
     return this.#open().followers.status()
+  }
+
+  /** What a person does about followers: pause them, look at events put aside, have these tried again or skipped. */
+  get subscriptions(): SubscriptionControl {
+    const { context, followers } = this.#open()
+    const control = subscriptionControl(
+      context,
+      () => this.status(),
+      () => followers.wake(),
+    )
+    return {
+      status: () => control.status(),
+      pause: (name) => this.#whileOpen(() => control.pause(name)),
+      resume: (name) => this.#whileOpen(() => control.resume(name)),
+      parked: (options) => this.#whileOpen(() => control.parked(options)),
+      retry: (name, which) => this.#whileOpen(() => control.retry(name, which)),
+      skip: (name, position, why) => this.#whileOpen(() => control.skip(name, position, why)),
+    }
+  }
+
+  /** What is pending in process managers, and how each instance stands; whoever runs them. */
+  get processes(): Processes {
+    const { context, loader, processes } = this.#open()
+    const open = processesOf(context, loader, processes)
+    return {
+      pending: (options) => this.#whileOpen(() => open.pending(options)),
+      state: (process, key) => this.#whileOpen(() => open.state(process, key)),
+      history: (process, key) => open.history(process, key),
+    }
   }
 
   /** What the store tells of itself: settings, sizes, problems. */
@@ -294,6 +357,7 @@ export class Book implements AsyncDisposable {
   async #close(): Promise<void> {
     const { followers, context, snapshotter } = this.#parts
     this.#closed.abort()
+    await this.#rebuilds.stop()
     await this.#underWay.settled()
     await followers.stop()
     await snapshotter.settled()
@@ -327,7 +391,9 @@ function writesFrom(writes: readonly StreamAppend[]): readonly StreamAppend[] {
   if (
     Array.isArray(writes) &&
     writes.some((write) => Array.isArray(write?.events) && write.events.length > 0)
-  )
+  ) {
+    for (const { stream } of writes) ownStream(stream)
     return writes
+  }
   throw new DaybookError('ILLEGAL_ARGUMENT', 'the append has no events', { argument: 'events' })
 }

@@ -3,6 +3,7 @@ import type { Preparation } from '../core/append-request.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
 import type { RowReader } from '../core/recorded-event.ts'
+import type { InlineProjection } from '../processing/inline.ts'
 
 /** Something worth knowing that is no error of the caller's: a snapshot ignored, a follower stopped. */
 export interface Diagnostic {
@@ -11,10 +12,20 @@ export interface Diagnostic {
     | 'snapshot-failed'
     | 'projection-changed'
     | 'projection-stopped'
-    | 'reaction-failed'
+    | 'projection-swapped'
+    | 'subscription-stopped'
     | 'reaction-stopped'
+    | 'process-stopped'
+    | 'process-failed'
+    | 'process-pending'
     | 'follower-waiting'
-  /** What it is about: a stream, a projection, a reaction. */
+    | 'event-retrying'
+    | 'event-parked'
+    | 'follower-stuck'
+    | 'follower-recovered'
+    | 'follower-lagging'
+    | 'lease-lost'
+  /** What it is about: a stream, a projection, a subscription. */
   readonly subject: string
   readonly message: string
   readonly error?: unknown
@@ -30,6 +41,7 @@ export interface BookContext {
   readonly rows: RowReader
   /** Inline projections; undefined when there are none. */
   readonly inline: InlineStep | undefined
+  readonly inlineProjections: readonly InlineProjection[]
   /** Hex SHA-256 of a text. */
   readonly digest: (text: string) => string
   readonly report: (diagnostic: Diagnostic) => void

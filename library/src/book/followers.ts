@@ -1,67 +1,126 @@
 import { DaybookError, messageOf } from '../core/errors.ts'
-import type { ProjectionDefinition, ProjectionMode } from '../core/projection.ts'
-import { Follower, type FollowerState } from '../processing/follower.ts'
+import type { ProjectionDefinition } from '../core/projection.ts'
+import type { SqlProjectionDefinition } from '../core/sql-projection.ts'
+import { ownerName } from '../host/owner.ts'
+import type { Follower } from '../processing/follower.ts'
+import { LeaseKeeper, leaseSettingsFrom } from '../processing/lease-keeper.ts'
 import { LiveProjection } from '../processing/live.ts'
-import { Projecting } from '../processing/projecting.ts'
-import { Reacting } from '../processing/reacting.ts'
 import type { BookContext } from './context.ts'
+import type { FollowerStatus } from './follower-status.ts'
+import { followerStatuses } from './follower-statuses.ts'
+import { followerGauges, lagHistogram } from './metrics.ts'
+import { type OpenProcess, openClock } from './open-process.ts'
+import { type OpenSqlProjection, openSqlProjection } from './open-sql-projection.ts'
+import { type OpenSubscription, openSubscription } from './open-subscription.ts'
 import type { BookOptions } from './options.ts'
 import type { OpenProjection } from './read-model.ts'
-
-/** Where a projection or a reaction stands. */
-export interface FollowerStatus {
-  readonly kind: 'projection' | 'reaction'
-  readonly name: string
-  /** Of a projection; a reaction has none. */
-  readonly version?: number
-  readonly mode: ProjectionMode | 'reaction'
-  readonly state: FollowerState | 'live'
-  /** Everything up to here is done. */
-  readonly position: number
-  /** Events of the log after `position`. */
-  readonly behind: number
-  /** When the position last moved, in ms since 1970: one that is behind and does not move has no process that runs it. */
-  readonly movedAtMs?: number
-  /** True when the stored read model was made by other code of the same version. */
-  readonly isChanged: boolean
-  /** What stopped it or is being retried. */
-  readonly error?: string
-}
+import { ReadModelRegistry } from './read-model-registry.ts'
+import { StoredProjection, type StoredProjectionParts } from './stored-projection.ts'
+import { Watch } from './watch.ts'
 
 /** Everything of one book that follows its log. */
 export class Followers {
   readonly #context: BookContext
+  readonly keeper: LeaseKeeper
+  readonly registry: ReadModelRegistry
   readonly #projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
-  readonly #reactions: readonly { readonly reacting: Reacting; readonly follower: Follower }[]
+  readonly #sqlProjections: readonly OpenSqlProjection[]
+  readonly #subscriptions: readonly OpenSubscription[]
+  readonly #clocks: readonly Follower[]
+  readonly #watch: Watch
+  #stopGauges: (() => void) | undefined
 
   private constructor(
-    context: BookContext,
-    projections: ReadonlyMap<ProjectionDefinition, OpenProjection>,
-    reactions: readonly { readonly reacting: Reacting; readonly follower: Follower }[],
+    { context, keeper, registry }: StoredProjectionParts,
+    options: BookOptions,
+    {
+      projections,
+      sqlProjections,
+      subscriptions,
+      clocks,
+    }: {
+      readonly projections: ReadonlyMap<ProjectionDefinition, OpenProjection>
+      readonly sqlProjections: readonly OpenSqlProjection[]
+      readonly subscriptions: readonly OpenSubscription[]
+      readonly clocks: readonly Follower[]
+    },
   ) {
     this.#context = context
+    this.keeper = keeper
+    this.registry = registry
     this.#projections = projections
-    this.#reactions = reactions
+    this.#sqlProjections = sqlProjections
+    this.#subscriptions = subscriptions
+    this.#clocks = clocks
+    this.#watch = new Watch(context, () => this.status(), options.lag)
   }
 
   /** Prepares what is stored, brings inline projections up to the head, and starts what runs here. */
-  static async open(context: BookContext, options: BookOptions): Promise<Followers> {
-    refuseSharedCheckpoints([...(options.projections ?? []), ...(options.reactions ?? [])])
+  static async open(
+    context: BookContext,
+    options: BookOptions,
+    processes: readonly OpenProcess[],
+  ): Promise<Followers> {
+    const subscribed = [
+      ...[...(options.subscriptions ?? []), ...(options.reactions ?? [])].map(({ definition }) => definition),
+      ...processes.flatMap((process) => process.subscriptions),
+    ]
+    const projected = [
+      ...(options.projections ?? []).map(({ definition }) => definition),
+      ...processes.map(({ projection }) => projection),
+    ]
+    const bySql = (options.sqlProjections ?? []).map(({ definition }) => definition)
+    refuseSharedCheckpoints([...projected, ...bySql, ...subscribed])
+    const keeper = keeperOf(context, options)
+    const registry = new ReadModelRegistry(context.store, context.host)
+    const parts = { context, keeper, registry, recordLag: lagHistogram(options.meter) }
     const projections = new Map<ProjectionDefinition, OpenProjection>()
-    for (const { definition } of options.projections ?? [])
-      projections.set(definition, await openProjection(context, definition))
-    const reactions = await Promise.all(
-      (options.reactions ?? []).map(({ definition }) => openReaction(context, definition)),
-    )
-    const followers = new Followers(context, projections, reactions)
-    if (options.follow !== false && !context.store.isReadOnly) followers.#start()
+    for (const definition of projected) projections.set(definition, await openProjection(parts, definition))
+    const sqlProjections: OpenSqlProjection[] = []
+    for (const definition of bySql) sqlProjections.push(await openSqlProjection(parts, definition))
+    const subscriptions: OpenSubscription[] = []
+    for (const definition of subscribed) subscriptions.push(await openSubscription(parts, definition))
+    const clocks: Follower[] = []
+    for (const process of processes) {
+      const pending = projections.get(process.projection)
+      if (pending !== undefined) clocks.push(await openClock(parts, process, pending))
+    }
+    const followers = new Followers(parts, options, { projections, sqlProjections, subscriptions, clocks })
+    followers.#start(options, context.store.isReadOnly)
     return followers
   }
 
-  #start(): void {
-    for (const projection of this.#projections.values())
-      if (projection.mode !== 'live') projection.follower.start()
-    for (const { follower } of this.#reactions) follower.start()
+  #start({ follow = true, lag, meter }: BookOptions, isReadOnly: boolean): void {
+    const running = this.#running()
+    const isFollowing = follow && !isReadOnly
+    if (isFollowing) {
+      for (const projection of this.#stored()) projection.start()
+      for (const { follower } of this.#sqlProjections) follower.start()
+      for (const { shards } of this.#subscriptions) for (const { follower } of shards) follower.start()
+      if (this.#stored().length > 0) this.registry.watch()
+    }
+    const isWatched = isFollowing || lag !== undefined || meter !== undefined
+    if (isWatched && running.length > 0) this.#watch.start()
+    if (meter !== undefined) this.#stopGauges = followerGauges(meter, () => this.#watch.last)
+  }
+
+  #stored(): StoredProjection[] {
+    return [...this.#projections.values()].flatMap((open) => (open.mode === 'live' ? [] : [open]))
+  }
+
+  #running(): Follower[] {
+    const stored = this.#stored().flatMap(({ followers }) => followers)
+    const sql = this.#sqlProjections.map(({ follower }) => follower)
+    const subscribed = this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower))
+    return [...stored, ...sql, ...subscribed, ...this.#clocks]
+  }
+
+  /** Has everything that runs here look at once for what a person decided. */
+  wake(): void {
+    for (const open of this.#projections.values()) if (open.mode !== 'live') open.projecting.wake()
+    for (const { projecting } of this.#sqlProjections) projecting.wake()
+    for (const { shards } of this.#subscriptions) for (const { subscribing } of shards) subscribing.wake()
+    for (const follower of this.#running()) follower.wake()
   }
 
   /** Throws `NOT_REGISTERED` for a projection the book was not opened with. */
@@ -77,67 +136,41 @@ export class Followers {
     )
   }
 
-  /** Folds a stored read model anew, up to the head; throws what stops it. */
-  async rebuild(definition: ProjectionDefinition): Promise<void> {
-    const open = this.projection(definition)
-    if (open.mode === 'live') return
-    await open.projecting.reset()
-    await catchUp(open.projecting)
+  /** Throws `NOT_REGISTERED` for a SQL projection the book was not opened with. */
+  sqlProjection(definition: SqlProjectionDefinition): OpenSqlProjection {
+    const open = this.#sqlProjections.find((each) => each.definition === definition)
+    if (open !== undefined) return open
+    const message = `the book was opened without the SQL projection "${definition.name}"`
+    throw new DaybookError('NOT_REGISTERED', message, { projection: definition.name })
+  }
+
+  /** The projections of a name, or all that are stored, in the order they were given. */
+  stored(name?: string): readonly StoredProjection[] {
+    return this.#stored().filter(({ definition }) => name === undefined || definition.shape.name === name)
   }
 
   async status(): Promise<readonly FollowerStatus[]> {
-    const head = (await this.#context.store.log.head()).position
-    const projections = [...this.#projections.values()].map(async (open): Promise<FollowerStatus> => {
-      const { name, version } = open.definition.shape
-      const identity = { kind: 'projection' as const, name, version, mode: open.mode }
-      if (open.mode === 'live')
-        return { ...identity, state: 'live', position: head, behind: 0, isChanged: false }
-      const { position, updatedAtMs } = await open.projecting.checkpoint()
-      return {
-        ...identity,
-        ...runOf(open.follower),
-        position,
-        behind: Math.max(0, head - position),
-        movedAtMs: updatedAtMs,
-        isChanged: open.isChanged,
-      }
-    })
-    const reactions = this.#reactions.map(async ({ reacting, follower }): Promise<FollowerStatus> => {
-      const { position, updatedAtMs } = await reacting.checkpoint()
-      const identity = {
-        kind: 'reaction' as const,
-        name: reacting.definition.name,
-        mode: 'reaction' as const,
-      }
-      return {
-        ...identity,
-        ...runOf(follower),
-        position,
-        behind: Math.max(0, head - position),
-        movedAtMs: updatedAtMs,
-        isChanged: false,
-      }
-    })
-    return Promise.all([...projections, ...reactions])
+    const projections = [...this.#projections.values(), ...this.#sqlProjections]
+    return followerStatuses(this.#context, projections, this.#subscriptions)
   }
 
   async stop(): Promise<void> {
-    const stored = [...this.#projections.values()].flatMap((open) =>
-      open.mode === 'live' ? [] : [open.follower],
-    )
-    await Promise.all(
-      [...stored, ...this.#reactions.map(({ follower }) => follower)].map((follower) => follower.stop()),
-    )
+    this.#stopGauges?.()
+    await this.#watch.stop()
+    await this.registry.close()
+    await Promise.all([
+      ...this.#stored().map((projection) => projection.stop()),
+      ...this.#sqlProjections.map(({ follower }) => follower.stop()),
+      ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower.stop())),
+    ])
+    await this.keeper.close()
   }
 }
 
 /** Two followers of one name would move one checkpoint, and each would miss what the other did. */
-function refuseSharedCheckpoints(
-  followers: readonly { readonly definition: { readonly subscription: string } }[],
-): void {
+function refuseSharedCheckpoints(followers: readonly { readonly subscription: string }[]): void {
   const seen = new Set<string>()
-  for (const { definition } of followers) {
-    const { subscription } = definition
+  for (const { subscription } of followers) {
     if (seen.has(subscription)) {
       throw new DaybookError(
         'DEFINITION_INVALID',
@@ -149,76 +182,25 @@ function refuseSharedCheckpoints(
   }
 }
 
-function runOf(follower: Follower): Pick<FollowerStatus, 'state' | 'error'> {
-  const { state, error } = follower
-  if (error === undefined) return { state }
-  return { state, error: messageOf(error) }
+function keeperOf({ store, host, report }: BookContext, options: BookOptions): LeaseKeeper {
+  return new LeaseKeeper({
+    following: store.following,
+    host,
+    owner: ownerName(),
+    settings: leaseSettingsFrom(options.lease),
+    onLost: (subject, why) =>
+      report({ kind: 'lease-lost', subject, message: `the lease of ${subject} is lost: ${why}` }),
+    onError: (error) => {
+      const message = `leases cannot be looked after: ${messageOf(error)}`
+      report({ kind: 'follower-waiting', subject: 'leases', message, error })
+    },
+  })
 }
 
 async function openProjection(
-  context: BookContext,
+  parts: StoredProjectionParts,
   definition: ProjectionDefinition,
 ): Promise<OpenProjection> {
-  const { store, host } = context
-  if (definition.mode === 'live')
-    return { mode: 'live', definition, live: new LiveProjection(definition, store.log) }
-  const subject = definition.subscription
-  const projecting = new Projecting({
-    definition,
-    fingerprint: context.digest(definition.fingerprintText),
-    log: store.log,
-    models: store.readModels,
-    identity: store.identity,
-    host,
-    onError: (error, isStopped) => {
-      const kind = isStopped ? 'projection-stopped' : 'follower-waiting'
-      context.report({ kind, subject, message: `projection ${subject}: ${messageOf(error)}`, error })
-    },
-  })
-  const isChanged = store.isReadOnly ? false : await projecting.prepare()
-  if (isChanged) {
-    const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
-    context.report({ kind: 'projection-changed', subject, message })
-  }
-  if (definition.mode === 'inline' && !store.isReadOnly) await catchUp(projecting)
-  return {
-    mode: definition.mode,
-    definition,
-    projecting,
-    follower: new Follower(projecting, store.log, host),
-    isChanged,
-  }
-}
-
-async function openReaction(
-  context: BookContext,
-  definition: ConstructorParameters<typeof Reacting>[0]['definition'],
-): Promise<{ readonly reacting: Reacting; readonly follower: Follower }> {
-  const { store, host } = context
-  const reacting = new Reacting({
-    definition,
-    log: store.log,
-    models: store.readModels,
-    identity: store.identity,
-    host,
-    onError: (error, attempt) => {
-      const kind = attempt >= definition.maxAttempts ? 'reaction-stopped' : 'reaction-failed'
-      const message = `reaction ${definition.name}, try ${attempt}: ${messageOf(error)}`
-      context.report({ kind, subject: definition.name, message, error })
-    },
-  })
-  if (!store.isReadOnly) await reacting.prepare()
-  return { reacting, follower: new Follower(reacting, store.log, host) }
-}
-
-/** Folds up to the head; throws what stops it. */
-async function catchUp(projecting: Projecting): Promise<void> {
-  const never = new AbortController().signal
-  try {
-    while (await projecting.step(never)) {
-      // Each step folds a batch and yields in between.
-    }
-  } catch (error) {
-    throw error instanceof Error && error.cause instanceof DaybookError ? error.cause : error
-  }
+  if (definition.mode !== 'live') return StoredProjection.open(parts, definition)
+  return { mode: 'live', definition, live: new LiveProjection(definition, parts.context.store.log) }
 }

@@ -216,7 +216,8 @@ function boundOf(asOf: AsOf): Bound | undefined {
   }
 }
 
-function businessTimeOf(row: EventRow): number {
+/** When an event says that it occurred, in ms; when it was recorded, where it says nothing. */
+export function businessTimeOf(row: EventRow): number {
   const { occurredAt } = new FoldedEvent(row).metadata
   return occurredAt === undefined ? row.recordedAtMs : Date.parse(occurredAt)
 }

@@ -3,11 +3,13 @@ import { integerWithin, limitsFrom } from '../core/limits.ts'
 import type { OpenStore } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { nodeHost } from '../host/node-host.ts'
-import { inlineStep } from '../processing/inline.ts'
+import { InlineProjection, inlineStep } from '../processing/inline.ts'
 import { Book } from './book.ts'
 import type { BookContext } from './context.ts'
 import { Followers } from './followers.ts'
+import { Lanes } from './lanes.ts'
 import { StateLoader } from './loading.ts'
+import { openProcess } from './open-process.ts'
 import type { BookOptions } from './options.ts'
 import { defaultRetries, type RetryPolicy } from './retrying.ts'
 import { Snapshotter } from './snapshotting.ts'
@@ -32,23 +34,24 @@ export async function openBook(options: BookOptions): Promise<Book> {
   const digest = (text: string): string => Buffer.from(host.sha256(encoder.encode(text))).toString('hex')
   const store = await options.store.open(host)
   try {
-    const inline = inlineStep(
-      (options.projections ?? [])
-        .filter(({ definition }) => definition.mode === 'inline')
-        .map(({ definition }) => definition),
-      store.identity,
-      host.now,
-    )
+    const inlineProjections = (options.projections ?? [])
+      .filter(({ definition }) => definition.mode === 'inline')
+      .map(({ definition }) => new InlineProjection(definition))
+    const inline = inlineStep(inlineProjections, store.identity, host.now)
     const context: BookContext = {
       store,
       host,
       queue: new AppendQueue(
-        { commit: (requests) => store.log.append(requests, inline), nextTurn: host.nextTurn },
+        {
+          commit: (requests, next) => store.log.append(requests, inline, next),
+          nextTurn: host.nextTurn,
+        },
         batchBounds,
       ),
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
       rows: new RowReader(),
       inline,
+      inlineProjections,
       digest,
       report: (diagnostic) => {
         try {
@@ -61,8 +64,20 @@ export async function openBook(options: BookOptions): Promise<Book> {
     const loader = new StateLoader(context)
     const policy = store.isReadOnly ? false : (options.snapshots ?? { everyEvents: 100 })
     const snapshotter = new Snapshotter(context, loader, policy)
-    const followers = await Followers.open(context, options)
-    return new Book({ context, loader, snapshotter, retries, followers, deciders: options.deciders ?? [] })
+    const deciders = options.deciders ?? []
+    const parts = { context, loader, snapshotter, retries, deciders }
+    const lanes = new Lanes(parts)
+    const execute = lanes.execute.bind(lanes)
+    const processes = (options.processes ?? []).map(({ definition }) =>
+      openProcess({ ...parts, execute }, definition),
+    )
+    const followers = await Followers.open(context, options, processes)
+    return new Book({
+      ...parts,
+      lanes,
+      followers,
+      processes: processes.map(({ definition }) => definition),
+    })
   } catch (error) {
     await closeQuietly(store)
     throw error

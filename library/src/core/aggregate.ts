@@ -11,7 +11,7 @@ import {
   type RecordedEvent,
 } from './event.ts'
 import { type Fold, fingerprintText, functionsOf, guardedEvolve } from './fold.ts'
-import { legalCategory } from './names.ts'
+import { ownCategory } from './names.ts'
 import { validated } from './schema.ts'
 
 /** One function per event type that changes the aggregate and does nothing else: no rules, no refusals. */
@@ -77,7 +77,7 @@ export function aggregate<Definitions>(
   category: string,
   events: EventSet<Definitions>,
 ): AggregateClass<Aggregate<Definitions>> {
-  const definition: AggregateDefinition = { category: legalCategory(category), events: events[definitionsOf] }
+  const definition: AggregateDefinition = { category: ownCategory(category), events: events[definitionsOf] }
   return class extends AggregateBase {
     static readonly definition = definition
     constructor() {

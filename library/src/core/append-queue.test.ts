@@ -103,3 +103,53 @@ test('a fault of the store fails the batch at once, and the next batch is tried 
   assert.equal(isStoreFault(new DaybookError('STORE_BUSY', 'busy')), true)
   assert.equal(isStoreFault(new DaybookError('PROJECTION_FAILED', 'no')), false)
 })
+
+/** A store that lets the next batch begin at once, and answers the oldest when it is told to. */
+function overlapping() {
+  const batches: string[] = []
+  const answers: (() => void)[] = []
+  const queue = new AppendQueue(
+    {
+      commit: async (requests, next) => {
+        batches.push(requests.map(({ key }) => key?.key).join(''))
+        next?.()
+        await new Promise<void>((resolve) => answers.push(resolve))
+        return requests.map((): AppendOutcome => ({ kind: 'appended', rows: [], head: 0 }))
+      },
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    },
+    { events: 100, bytes: 10_000 },
+  )
+  const append = (keys: string): Promise<unknown> =>
+    Promise.all(keys.split('').map((key) => queue.append(request(key))))
+  const given = async (count: number): Promise<readonly string[]> => {
+    while (batches.length < count) await new Promise((resolve) => setImmediate(resolve))
+    return batches
+  }
+  return { append, given, answer: () => answers.shift()?.() }
+}
+
+test('a batch is given while the one before is not answered, if the store asks for it', async () => {
+  const { append, given, answer } = overlapping()
+  const first = append('ab')
+  await given(1)
+  const second = append('cd')
+  assert.deepEqual(await given(2), ['ab', 'cd'])
+  answer()
+  await first
+  answer()
+  await second
+})
+
+test('many that wait while nothing is under way go in two groups, where batches overlap', async () => {
+  const { append, given, answer } = overlapping()
+  const first = append('a')
+  await given(1)
+  answer()
+  await first
+  const many = append('abcdefghijklmnopq')
+  assert.deepEqual(await given(3), ['a', 'abcdefghi', 'jklmnopq'])
+  answer()
+  answer()
+  await many
+})

@@ -12,9 +12,16 @@ export interface BatchBounds {
 
 /** What the queue needs: how to commit a batch, and how to let others run between two batches. */
 export interface BatchCommit {
-  commit(requests: readonly AppendRequest[]): Promise<readonly AppendOutcome[]>
+  /** @param next called when the next batch may be given already, though this one is not answered; see `EventLog.append` */
+  commit(requests: readonly AppendRequest[], next?: () => void): Promise<readonly AppendOutcome[]>
   nextTurn(): Promise<void>
 }
+
+/**
+ * So many that wait while nothing is under way come from as many callers, who would all be answered at once and come
+ * back at once: work in lock step with the store, each idle while the other works. In two groups they take turns.
+ */
+const leastForTwo = 16
 
 interface Waiting {
   readonly requests: readonly AppendRequest[]
@@ -52,6 +59,10 @@ export class AppendQueue {
   readonly #bounds: BatchBounds
   #waiting: Waiting[] = []
   #isRunning = false
+  /** Batches that are not answered yet. */
+  #underWay = 0
+  /** The store asked for another batch before it answered the last: it works on two at a time. */
+  #isOverlapping = false
 
   constructor(store: BatchCommit, bounds: BatchBounds) {
     this.#store = store
@@ -78,18 +89,37 @@ export class AppendQueue {
     // The first turn gathers callers that start at the same time; later ones arrive while a batch commits.
     await this.#store.nextTurn()
     while (this.#waiting.length > 0) {
-      const batch = this.#takeBatch()
-      await this.#settle(batch)
+      await this.#begin(this.#takeBatch())
       await this.#store.nextTurn()
     }
     this.#isRunning = false
+  }
+
+  /** Resolves when the next batch may be given. */
+  #begin(batch: readonly Waiting[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#underWay++
+      let isOverlapping = false
+      const next = (): void => {
+        isOverlapping = true
+        resolve()
+      }
+      void this.#settle(batch, next).then(() => {
+        this.#isOverlapping = isOverlapping
+        this.#underWay--
+        resolve()
+      })
+    })
   }
 
   #takeBatch(): Waiting[] {
     let events = 0
     let bytes = 0
     let count = 0
+    const isForTwo = this.#isOverlapping && this.#underWay === 0 && this.#waiting.length >= leastForTwo
+    const most = isForTwo ? Math.ceil(this.#waiting.length / 2) : this.#waiting.length
     for (const { requests } of this.#waiting) {
+      if (count === most) break
       for (const request of requests) {
         events += request.events.length
         bytes += request.bytes
@@ -100,13 +130,14 @@ export class AppendQueue {
     return this.#waiting.splice(0, count)
   }
 
-  async #settle(batch: readonly Waiting[]): Promise<void> {
+  async #settle(batch: readonly Waiting[], next?: () => void): Promise<void> {
     try {
-      const outcomes = await this.#store.commit(batch.flatMap((waiting) => waiting.requests))
-      let next = 0
+      const requests = batch.flatMap((waiting) => waiting.requests)
+      const outcomes = await this.#store.commit(requests, next)
+      let answered = 0
       for (const { requests, resolve } of batch) {
-        resolve(outcomes.slice(next, next + requests.length))
-        next += requests.length
+        resolve(outcomes.slice(answered, answered + requests.length))
+        answered += requests.length
       }
     } catch (error) {
       if (batch.length === 1 || isStoreFault(error)) {

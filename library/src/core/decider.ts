@@ -11,7 +11,7 @@ import {
 } from './event.ts'
 import { type EvolveFunction, type Fold, functionsOf, valueFold } from './fold.ts'
 import { printable } from './limits.ts'
-import { legalCategory, streamName } from './names.ts'
+import { ownCategory, streamName } from './names.ts'
 import type { Refusal } from './refusal.ts'
 
 /** What a command may answer: one event, several, none, or a refusal. */
@@ -132,7 +132,7 @@ export function decider<Definitions, State, CommandSet extends Commands<Definiti
   category: string,
   options: DeciderOptions<Definitions, State, CommandSet>,
 ): Decider<Definitions, State, CommandSet> {
-  legalCategory(category)
+  ownCategory(category)
   const definition: DeciderDefinition = {
     kind: 'decider',
     category,

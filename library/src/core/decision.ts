@@ -3,7 +3,7 @@ import { DaybookError } from './errors.ts'
 import { definitionsOf, type EventSet, type NewEvent } from './event.ts'
 import { type Fold, valueFold } from './fold.ts'
 import { printable } from './limits.ts'
-import { legalName, legalStream } from './names.ts'
+import { legalName, ownStream } from './names.ts'
 import { type Query, type QueryItem, queryItems } from './query.ts'
 import { isRefusal, type Refusal } from './refusal.ts'
 
@@ -120,7 +120,7 @@ export function appendTo<Event extends NewEvent>(
   target: string | StreamState<unknown, unknown> | StreamRef<unknown, unknown>,
   event: Event,
 ): Write {
-  return { stream: legalStream(typeof target === 'string' ? target : target.stream), event }
+  return { stream: ownStream(typeof target === 'string' ? target : target.stream), event }
 }
 
 /** The writes in a decision's answer; throws `DEFINITION_INVALID` for anything else. */

@@ -29,6 +29,8 @@ export type Where<Value> =
       readonly lt?: Value
       readonly lte?: Value
       readonly in?: readonly Value[]
+      /** Of text: begins with this. */
+      readonly prefix?: [Value] extends [string] ? string : never
     }
 
 /** A query over a read model as an application writes it. */
@@ -64,9 +66,33 @@ function conditionsOn(shape: ReadModelShape, column: string, given: unknown): Co
   declared(shape, column)
   if (given === undefined) return []
   if (given === null || typeof given !== 'object') return [condition(shape, column, 'eq', given)]
-  return Object.entries(given).flatMap(([operator, value]) =>
-    value === undefined ? [] : [condition(shape, column, operator, value)],
-  )
+  return Object.entries(given).flatMap(([operator, value]) => {
+    if (value === undefined) return []
+    return operator === 'prefix'
+      ? prefixConditions(shape, column, value)
+      : [condition(shape, column, operator, value)]
+  })
+}
+
+/** A range, which every store reads from an index: from the prefix to before the next text that does not begin so. */
+function prefixConditions(shape: ReadModelShape, column: string, value: unknown): ColumnCondition[] {
+  const type = column === 'key' ? 'text' : shape.columns[column]
+  if (type !== 'text' || typeof value !== 'string')
+    throw illegal(shape, `compares ${column}, which is ${type}, by prefix with ${printable(value)}`)
+  const prefix = columnText(value)
+  const from = condition(shape, column, 'gte', prefix)
+  const end = afterPrefix(prefix)
+  return end === undefined ? [from] : [from, condition(shape, column, 'lt', end)]
+}
+
+/** The least text that is greater than all that begin so, by code points; undefined when there is none. */
+function afterPrefix(prefix: string): string | undefined {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  while (points.at(-1) === 0x10_ffff) points.pop()
+  const last = points.pop()
+  if (last === undefined) return undefined
+  // Half surrogate pairs are no characters.
+  return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
 }
 
 function condition(shape: ReadModelShape, column: string, operator: string, value: unknown): ColumnCondition {
@@ -74,7 +100,7 @@ function condition(shape: ReadModelShape, column: string, operator: string, valu
   if (known === undefined)
     throw illegal(
       shape,
-      `uses the unknown operator ${printable(operator)}; known are ${operators.join(', ')}`,
+      `uses the unknown operator ${printable(operator)}; known are ${operators.join(', ')}, prefix`,
     )
   const values: readonly unknown[] = known === 'in' && Array.isArray(value) ? value : [value]
   if (known === 'in' && !Array.isArray(value))
@@ -100,7 +126,7 @@ export function columnText(text: string): string {
 }
 
 /** A value to be compared with a column. */
-function comparable(value: unknown): unknown {
+export function comparable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(comparable)
   return typeof value === 'string' ? columnText(value) : value
 }
@@ -111,7 +137,8 @@ function declared(shape: ReadModelShape, column: string): void {
   throw illegal(shape, `names ${printable(column)}, which is no declared column; declared are ${known}`)
 }
 
-function fits(type: string | undefined, value: unknown): boolean {
+/** Whether a value is one that a column of this type holds, besides null. */
+export function fits(type: string | undefined, value: unknown): boolean {
   if (type === 'integer') return Number.isSafeInteger(value)
   if (type === 'real') return Number.isFinite(value)
   return typeof value === (type === 'text' ? 'string' : type)
@@ -174,7 +201,8 @@ function compareValues(one: ColumnValue, other: ColumnValue): number {
   return Number(one) - Number(other)
 }
 
-function compareCodePoints(one: string, other: string): number {
+/** Below zero when one text comes before the other by code point, which is the order of their UTF-8 bytes. */
+export function compareCodePoints(one: string, other: string): number {
   const length = Math.min(one.length, other.length)
   for (let index = 0; index < length; index++) {
     if (one.charCodeAt(index) === other.charCodeAt(index)) continue

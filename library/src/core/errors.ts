@@ -40,6 +40,11 @@ export const errorRegistry = {
     meaning: 'A query is malformed: it has no items, an item names nothing, or a field is unknown.',
     hint: 'Give at least one item; each item names types, categories or tags.',
   },
+  CURSOR_INVALID: {
+    meaning:
+      'A cursor is not one of this query: of another read model, other conditions or another order, or no cursor.',
+    hint: 'Ask for the first page again, without `after`; go on with `next` of its answer and the same where and orderBy.',
+  },
   LIMIT_EXCEEDED: {
     meaning: 'An event or an append is larger than the limits of this book.',
     hint: 'Split the append, or store the large part elsewhere and keep its reference and hash in the event.',
@@ -78,6 +83,21 @@ export const errorRegistry = {
     meaning: 'A read model did not reach the position asked for in time.',
     hint: 'Raise timeoutMs, or see in the message how far the projection is behind and whether it has stopped.',
   },
+  LEASE_LOST: {
+    meaning:
+      'This process does not run the subscription any more: it was paused, or another process took it over.',
+    hint: 'Nothing is lost: whoever holds the lease goes on at the checkpoint. If it happens often, the process is held up for longer than `lease.ttlMs`.',
+  },
+  HANDLER_TIMEOUT: {
+    meaning:
+      'The function of a subscription or reaction did not end within its timeoutMs; the attempt counts as failed.',
+    hint: 'Pass `signal` on to what it waits for, so that it ends in time, or raise timeoutMs.',
+  },
+  NOT_PARKED: {
+    meaning:
+      'The subscription has no such event aside: it was handled, retried or skipped meanwhile, or never failed.',
+    hint: 'List what there is: book.subscriptions.parked().',
+  },
   PROJECTION_FAILED: {
     meaning: 'A projection threw while folding an event, or produced something that cannot be stored.',
     hint: 'Repair the function named in the message; the read model stays at the last good position.',
@@ -87,9 +107,22 @@ export const errorRegistry = {
       'The projection was changed without raising its version, so its stored read model belongs to other code.',
     hint: 'Raise `version` in the projection: the new version is filled from the log beside the old one.',
   },
+  PROJECTION_FILLING: {
+    meaning:
+      'The copy of the read model that serves is of another version and lacks what was asked for; the copy of this version is not filled yet.',
+    hint: 'Wait until it is: `daybook projections` shows how far it has come. Until then, ask only for what the version before has.',
+  },
+  REBUILD_REFUSED: {
+    meaning: 'A read model cannot be rebuilt, compared, swapped or taken back as it stands now.',
+    hint: 'The message says why, and `book.rebuilds.status()` what copies there are.',
+  },
+  PROCESS_FAILED: {
+    meaning: 'A function of a process manager threw, so that nothing could be decided.',
+    hint: 'Repair the function named in the message. The event is parked meanwhile: have it tried again with book.subscriptions.retry.',
+  },
   CHECKPOINT_BEYOND_HEAD: {
     meaning: 'A checkpoint is of another book or epoch, or lies beyond the end of the log.',
-    hint: 'The log was restored or replaced: rebuild the read model, or restore both from the same backup.',
+    hint: 'The log was restored or replaced: rebuild the read model, give the subscription a new version, or restore both from the same backup.',
   },
   TRANSACTION_INVALID: {
     meaning: 'The transaction given is not an open transaction on the database of this book.',
@@ -174,7 +207,7 @@ export const errorRegistry = {
   },
   STORE_NOT_MIGRATED: {
     meaning: 'The database has no book in this schema, or one whose schema is older than this version needs.',
-    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true.',
+    hint: 'Run `daybook migrate` as the owner of the schema, or open the store with migrate: true. A SQLite file is brought up to date by opening it without readOnly.',
   },
   STORE_POOLED: {
     meaning: 'A pooler between here and the database server lost a prepared statement.',

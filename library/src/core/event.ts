@@ -85,6 +85,20 @@ export type RecordedEventOf<Definitions> = {
   [Type in keyof Definitions & string]: RecordedEvent<Type, DataOutput<Definitions[Type]>>
 }[keyof Definitions & string]
 
+/** Any set of events, its types erased. */
+export interface AnyEventSet {
+  readonly [definitionsOf]: ReadonlyMap<string, EventDefinition>
+}
+
+/** Any recorded event of a set, or of any of several sets. */
+export type RecordedEventFrom<From> = From extends readonly (infer Each)[]
+  ? RecordedEventOfSet<Each>
+  : RecordedEventOfSet<From>
+
+type RecordedEventOfSet<Set> = Set extends { readonly [definitionsType]?: infer Definitions }
+  ? RecordedEventOf<NonNullable<Definitions>>
+  : never
+
 /** A set of event types: one function per type that makes an event of it. */
 export type EventSet<Definitions> = {
   readonly [Type in keyof Definitions & string]: (

@@ -41,6 +41,23 @@ export function legalCategory(category: unknown): string {
   return name
 }
 
+/** Streams whose category begins with this are those of process managers. */
+export const processPrefix = 'process:'
+
+/** Returns a legal category for streams of an application: not one of Daybook's own. */
+export function ownCategory(category: unknown): string {
+  const name = legalCategory(category)
+  if (name.startsWith(processPrefix)) throw reserved('category', name)
+  return name
+}
+
+/** Returns a legal stream that an application may append to: not one of Daybook's own. */
+export function ownStream(stream: unknown): string {
+  const name = legalStream(stream)
+  if (name.startsWith(processPrefix)) throw reserved('stream', name)
+  return name
+}
+
 /** `account` of `account-42`. */
 export function categoryOf(stream: string): string {
   return stream.slice(0, stream.indexOf('-'))
@@ -74,6 +91,14 @@ export function utf8Length(text: string): number {
 
 function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit < 0xe000
+}
+
+function reserved(kind: string, name: string): DaybookError {
+  return illegal(
+    kind,
+    name,
+    `begins with ${processPrefix}, which is kept for the streams of process managers`,
+  )
 }
 
 function illegal(kind: string, name: unknown, problem: string): DaybookError {

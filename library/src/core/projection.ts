@@ -8,11 +8,13 @@ import {
   type RecordedEventOf,
 } from './event.ts'
 import { deepFreeze, type EvolveFunction, fingerprintText, functionsOf } from './fold.ts'
+import { streamsOfKey } from './key-streams.ts'
 import { encodeLegalObject } from './legal-data.ts'
 import { integerWithin, maxColumnBytes, printable } from './limits.ts'
 import { legalCategory, legalName, utf8Length } from './names.ts'
 import type { ColumnType, ColumnValue, DocumentRow, ReadModelShape } from './ports/read-models.ts'
 import type { QueryItem } from './query.ts'
+import type { FailurePolicy } from './subscription.ts'
 
 /**
  * When a projection runs: `async` after the append (the default), `inline` in the append's own transaction, `live`
@@ -36,6 +38,17 @@ export interface ProjectionOptions<Definitions, Document, Columns> {
   readonly initial: Document
   readonly columns?: Columns
   readonly mode?: ProjectionMode
+  /**
+   * What becomes of an event that the fold throws on: `stop` (the default) stops at it, `park` leaves it out until a person
+   * decides, `park-stream` leaves out later events of its stream as well. Of an inline projection always `stop`: the event is
+   * not appended.
+   */
+  readonly onFailure?: FailurePolicy
+  /**
+   * When a new version that is filled takes the place of the old one: at once (`auto`, the default), or when a person says
+   * so, who may compare them first: `book.rebuilds.swap`. An inline projection takes its place when the book is opened.
+   */
+  readonly swap?: 'auto' | 'manual'
   /** Pure functions: the document before and the event's data give the document after; null deletes it. */
   readonly evolve: NoInfer<{
     readonly [Type in keyof Definitions & string]?: (
@@ -65,10 +78,14 @@ export interface ProjectionDefinition {
   /** The name its checkpoint is kept under: `balances@2`. */
   readonly subscription: string
   readonly mode: ProjectionMode
+  readonly onFailure: FailurePolicy
+  readonly swap: 'auto' | 'manual'
   readonly items: readonly QueryItem[]
   readonly fingerprintText: string
   readonly initial: unknown
   readonly keysOf: (event: RecordedEvent) => readonly string[]
+  /** The streams that alone have events of a key; undefined where its events may be anywhere. */
+  readonly streamsOf: (key: string) => readonly string[] | undefined
   readonly evolve: ReadonlyMap<string, EvolveFunction>
 }
 
@@ -104,13 +121,27 @@ export function projection<
       throw invalid(projectionName, `evolve.${type} is no event of "from"`)
   }
   if (evolve.size === 0) throw invalid(projectionName, 'evolve is empty')
+  if (
+    options.onFailure !== undefined &&
+    options.onFailure !== 'stop' &&
+    (options.mode ?? 'async') !== 'async'
+  )
+    throw invalid(
+      projectionName,
+      `only an async projection can go on without an event, not one that is ${options.mode}`,
+    )
   const categories = options.categories?.map(legalCategory)
   const columns = legalColumns(projectionName, options.columns ?? {})
   const keyText = String(options.key)
+  const mode = options.mode ?? 'async'
+  if (mode !== 'async' && options.swap === 'manual')
+    throw invalid(projectionName, `${mode} and swap: 'manual' exclude each other`)
   const definition: ProjectionDefinition = {
     shape: { name: projectionName, version, columns },
     subscription: `${projectionName}@${version}`,
-    mode: options.mode ?? 'async',
+    mode,
+    onFailure: options.onFailure ?? 'stop',
+    swap: options.swap ?? 'auto',
     items: [{ types: [...evolve.keys()], ...(categories ? { categories } : {}) }],
     fingerprintText: fingerprintText(
       `${projectionName} ${keyText} ${JSON.stringify([columns, categories])}`,
@@ -120,6 +151,7 @@ export function projection<
     ),
     initial: deepFreeze(options.initial),
     keysOf: (event) => keysOf(projectionName, options.key as (event: RecordedEvent) => unknown, event),
+    streamsOf: streamsOfKey(options.key, categories),
     evolve,
   }
   return { definition }

@@ -1,40 +1,29 @@
-import { DaybookError } from './errors.ts'
-import { definitionsOf, type EventSet, type RecordedEvent, type RecordedEventOf } from './event.ts'
+import type { EventSet, RecordedEvent, RecordedEventOf } from './event.ts'
 import { printable } from './limits.ts'
-import { legalCategory, legalName } from './names.ts'
-import type { QueryItem } from './query.ts'
+import { legalName } from './names.ts'
+import {
+  type FailurePolicy,
+  retryFrom,
+  type Subscription,
+  type SubscriptionContext,
+  type SubscriptionRetry,
+  subscribedItem,
+} from './subscription.ts'
 
 /** What a reaction gets with its event. */
-export interface ReactionContext {
-  /** The event's id: the same on every try, so that the other side can tell a repeat. */
-  readonly idempotencyKey: string
-  /** 1 for the first try. */
-  readonly attempt: number
-  /** Aborted when the book closes. */
-  readonly signal: AbortSignal
-}
+export type ReactionContext = SubscriptionContext
 
 /** A side effect; see `reaction`. */
-export interface Reaction {
-  readonly definition: ReactionDefinition
-}
-
-/** A reaction as the engine runs it. */
-export interface ReactionDefinition {
-  readonly name: string
-  readonly subscription: string
-  readonly items: readonly QueryItem[]
-  readonly startAt: 'now' | 'beginning'
-  readonly maxAttempts: number
-  readonly run: (event: RecordedEvent, context: ReactionContext) => unknown
-}
+export type Reaction = Subscription
 
 /**
- * Defines a side effect: a mail, a payment, a call. It runs after commit, in order, at least once per event, with
- * the event's id as idempotency key; never for an append that rolled back, never again on replay.
+ * Defines a side effect: a mail, a payment, a call. It runs after commit, in order per stream, at least once per event,
+ * with the event's id as idempotency key; never for an append that rolled back, never again on replay.
  * A reaction new to a book starts at the end of the log (`startAt: 'now'`), so that adding one does not repeat
- * years of mails. One that keeps failing stops at its event after `maxAttempts` (default 10) and is reported; it
- * skips nothing, and tries again when the book is opened the next time.
+ * years of mails. An event that keeps failing is parked after `maxAttempts` (default 10): it waits for a person, and
+ * later events of its stream behind it, while other streams go on. With `onFailure: 'stop'` everything stops at it.
+ *
+ * @throws DaybookError `DEFINITION_INVALID`, `ILLEGAL_NAME`, `ILLEGAL_ARGUMENT`
  */
 export function reaction<Definitions, Types extends keyof Definitions & string>(
   name: string,
@@ -43,8 +32,17 @@ export function reaction<Definitions, Types extends keyof Definitions & string>(
     readonly types: readonly Types[]
     /** Only events of these categories; every category unless given. */
     readonly categories?: readonly string[]
+    /** Only events that carry all of these tags. */
+    readonly tags?: readonly string[]
     readonly startAt?: 'now' | 'beginning'
+    /** The same as `retry.maxAttempts`. */
     readonly maxAttempts?: number
+    readonly onFailure?: FailurePolicy
+    readonly retry?: Partial<SubscriptionRetry>
+    /** After so many ms an attempt has failed, and its signal is aborted. 1 to 86,400,000; default 30,000. */
+    readonly timeoutMs?: number
+    /** See `subscription`. */
+    readonly inbox?: boolean
     readonly run: (
       event: Extract<RecordedEventOf<Definitions>, { readonly type: Types }>,
       context: ReactionContext,
@@ -52,23 +50,23 @@ export function reaction<Definitions, Types extends keyof Definitions & string>(
   },
 ): Reaction {
   legalName('reaction', name)
-  const unknownType = options.types.find((type) => !options.from[definitionsOf].has(type))
-  if (unknownType !== undefined || options.types.length === 0) {
-    throw new DaybookError(
-      'DEFINITION_INVALID',
-      `reaction "${name}" names ${printable(unknownType)}, which is no event of "from"`,
-      { name },
-    )
-  }
-  const categories = options.categories?.map(legalCategory)
+  const run = options.run as (event: RecordedEvent, context: ReactionContext) => unknown
+  const { maxAttempts, retry } = options
   return {
     definition: {
+      kind: 'reaction',
       name,
+      version: undefined,
       subscription: `reaction ${name}`,
-      items: [{ types: options.types, ...(categories ? { categories } : {}) }],
+      shards: 1,
+      items: [subscribedItem(`reaction ${printable(name)}`, options)],
       startAt: options.startAt ?? 'now',
-      maxAttempts: options.maxAttempts ?? 10,
-      run: options.run as ReactionDefinition['run'],
+      batch: 1,
+      onFailure: options.onFailure ?? 'park-stream',
+      retry: retryFrom(name, { ...retry, ...(maxAttempts === undefined ? {} : { maxAttempts }) }),
+      timeoutMs: options.timeoutMs ?? 30_000,
+      inbox: options.inbox ?? false,
+      run: ([event], context) => run(event as RecordedEvent, context),
     },
   }
 }

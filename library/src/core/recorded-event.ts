@@ -40,6 +40,14 @@ export class RowReader {
   }
 }
 
+/**
+ * What the events of one matter have in common: their correlation id, or their own id where they have none, as the first of
+ * them, which the others are `causedBy`. A key for a projection that joins them, in whatever order they come.
+ */
+export function correlationOf(event: { readonly id: string; readonly metadata: Metadata }): string {
+  return event.metadata.correlationId ?? event.id
+}
+
 /** An instant as Daybook prints it: ISO 8601 in UTC with milliseconds. */
 export function instantText(timeMs: number): string {
   return new Date(timeMs).toISOString()
@@ -56,6 +64,7 @@ export function tagsOf(row: { readonly tags: string }): readonly string[] {
  */
 export class FoldedEvent implements RecordedEvent {
   readonly #row: EventRow
+  #metadata: Metadata | undefined
   readonly data: unknown
 
   constructor(row: EventRow) {
@@ -88,7 +97,8 @@ export class FoldedEvent implements RecordedEvent {
     return this.#row.id
   }
   get metadata(): Metadata {
-    return JSON.parse(this.#row.metadata)
+    this.#metadata ??= JSON.parse(this.#row.metadata) as Metadata
+    return this.#metadata
   }
   get tags(): readonly string[] {
     return tagsOf(this.#row)

@@ -1,5 +1,7 @@
 import type { Host } from '../core/ports/host.ts'
 import type { OpenStore, Store } from '../core/ports/store.ts'
+import { MemoryFollowing } from './following.ts'
+import { MemoryLeases } from './leases.ts'
 import { MemoryLog } from './log.ts'
 import { MemoryReadModels } from './read-models.ts'
 import { MemorySnapshots } from './snapshots.ts'
@@ -21,7 +23,8 @@ export function memory(): Store {
 
 function openMemory(host: Host): OpenStore {
   const identity = { bookId: host.newId(), epoch: 1 }
-  const readModels = new MemoryReadModels()
+  const leases = new MemoryLeases()
+  const readModels = new MemoryReadModels(leases)
   const log = new MemoryLog(host, readModels)
   const snapshots = new MemorySnapshots()
   return {
@@ -31,6 +34,7 @@ function openMemory(host: Host): OpenStore {
     log,
     snapshots,
     readModels,
+    following: new MemoryFollowing(host, readModels, leases),
     inspect: async () => ({
       facts: { store: 'memory', events: (await log.head()).position, isDurable: false },
       problems: [],

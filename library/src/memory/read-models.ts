@@ -1,12 +1,17 @@
 import { type DocumentQuery, type HeldDocument, selectDocuments } from '../core/document-query.ts'
+import { DaybookError } from '../core/errors.ts'
+import type { Lease } from '../core/ports/following.ts'
 import type {
   Checkpoint,
   ColumnValue,
   DocumentRow,
+  FoldStart,
   ReadModelChange,
   ReadModelShape,
   ReadModelStore,
 } from '../core/ports/read-models.ts'
+import { type Kept, nothingKept, without } from './kept.ts'
+import type { MemoryLeases } from './leases.ts'
 
 interface StoredDocument extends HeldDocument {
   readonly document: string
@@ -14,18 +19,29 @@ interface StoredDocument extends HeldDocument {
 
 type Documents = ReadonlyMap<string, StoredDocument>
 
-/** Read models and checkpoints as immutable maps, so that a transaction is a copy that is kept or dropped. */
+/**
+ * Read models, checkpoints and what else subscriptions keep, as immutable maps, so that a transaction is a copy that is
+ * kept or dropped.
+ */
 export class MemoryReadModels implements ReadModelStore {
+  readonly #leases: MemoryLeases
+  readonly #columns = new Map<string, ReadModelShape['columns']>()
   #models: ReadonlyMap<string, Documents> = new Map()
   #checkpoints: ReadonlyMap<string, Checkpoint> = new Map()
+  #kept: Kept = nothingKept
   #changes = 0
   #begunAt = 0
 
+  constructor(leases: MemoryLeases) {
+    this.#leases = leases
+  }
+
   /** A transaction: works on a copy until `commit`. */
   begin(): MemoryReadModels {
-    const copy = new MemoryReadModels()
+    const copy = new MemoryReadModels(this.#leases)
     copy.#models = this.#models
     copy.#checkpoints = this.#checkpoints
+    copy.#kept = this.#kept
     copy.#begunAt = this.#changes
     return copy
   }
@@ -34,11 +50,22 @@ export class MemoryReadModels implements ReadModelStore {
   commit(transaction: MemoryReadModels): boolean {
     if (transaction.#begunAt !== this.#changes) return false
     this.#models = transaction.#models
+    this.#kept = transaction.#kept
     this.#setCheckpoints(transaction.#checkpoints)
     return true
   }
 
-  async prepare(_shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+  get kept(): Kept {
+    return this.#kept
+  }
+
+  keep(kept: Partial<Kept>): void {
+    this.#kept = { ...this.#kept, ...kept }
+    this.#changes++
+  }
+
+  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+    this.#columns.set(nameOf(shape), shape.columns)
     await this.prepareSubscription(subscription, start)
   }
 
@@ -57,9 +84,16 @@ export class MemoryReadModels implements ReadModelStore {
     )
   }
 
-  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  async documents(
+    shape: ReadModelShape,
+    keys: readonly string[],
+    from?: FoldStart,
+  ): Promise<ReadonlyMap<string, string>> {
+    if (from !== undefined && !this.#isAt(from.subscription, from.position, undefined)) {
+      throw new DaybookError('TRANSACTION_ABORTED', `somebody else moved ${from.subscription}`, { ...from })
+    }
     const held = this.#documents(shape)
-    return Promise.resolve(new Map(keys.flatMap((key) => entryOf(held.get(key)))))
+    return new Map(keys.flatMap((key) => entryOf(held.get(key))))
   }
 
   change({
@@ -69,8 +103,9 @@ export class MemoryReadModels implements ReadModelStore {
     checkpoint,
     upserts,
     deletes,
+    lease,
   }: ReadModelChange): Promise<boolean> {
-    if (this.#checkpoints.get(subscription)?.position !== fromPosition) return Promise.resolve(false)
+    if (!this.#isAt(subscription, fromPosition, lease)) return Promise.resolve(false)
     const documents = new Map(this.#documents(shape))
     for (const row of upserts) documents.set(row.key, heldDocument(shape, row))
     for (const key of deletes) documents.delete(key)
@@ -79,8 +114,13 @@ export class MemoryReadModels implements ReadModelStore {
     return Promise.resolve(true)
   }
 
-  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
-    const isThere = this.#checkpoints.get(subscription)?.position === fromPosition
+  moveCheckpoint(
+    subscription: string,
+    fromPosition: number,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+  ): Promise<boolean> {
+    const isThere = this.#isAt(subscription, fromPosition, lease)
     if (isThere) this.#setCheckpoint(subscription, checkpoint)
     return Promise.resolve(isThere)
   }
@@ -97,8 +137,39 @@ export class MemoryReadModels implements ReadModelStore {
 
   reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     this.#models = new Map(this.#models).set(nameOf(shape), new Map())
+    // The log is read anew, and would meet these twice; what a person decided stays.
+    this.#kept = without(this.#kept, subscription, ({ status }) => status === 'skipped')
     this.#setCheckpoint(subscription, start)
     return Promise.resolve()
+  }
+
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    const stored = this.#columns.get(nameOf(shape)) ?? {}
+    const same = Object.entries(shape.columns).filter(([column, type]) => stored[column] === type)
+    return Promise.resolve(new Set(same.map(([column]) => column)))
+  }
+
+  // Documents are found without indexes here.
+  async index(): Promise<void> {}
+
+  drop(shape: ReadModelShape, subscription: string): Promise<void> {
+    const models = new Map(this.#models)
+    models.delete(nameOf(shape))
+    this.#models = models
+    this.#columns.delete(nameOf(shape))
+    const checkpoints = new Map(this.#checkpoints)
+    checkpoints.delete(subscription)
+    this.#kept = without(this.#kept, subscription)
+    this.#setCheckpoints(checkpoints)
+    this.#leases.drop(subscription)
+    return Promise.resolve()
+  }
+
+  #isAt(subscription: string, fromPosition: number, lease: Lease | undefined): boolean {
+    // A lease of another subscription gives no right to this one.
+    if (lease !== undefined && lease.subscription !== subscription) return false
+    if (lease !== undefined && !this.#leases.holds(lease)) return false
+    return this.#checkpoints.get(subscription)?.position === fromPosition
   }
 
   #documents(shape: ReadModelShape): Documents {
@@ -109,7 +180,7 @@ export class MemoryReadModels implements ReadModelStore {
     this.#setCheckpoints(new Map(this.#checkpoints).set(subscription, checkpoint))
   }
 
-  // Every change moves or sets a checkpoint, so counting here counts them all.
+  // Every change of documents moves or sets a checkpoint, so counting here counts them all.
   #setCheckpoints(checkpoints: ReadonlyMap<string, Checkpoint>): void {
     this.#checkpoints = checkpoints
     this.#changes++
@@ -117,7 +188,7 @@ export class MemoryReadModels implements ReadModelStore {
 }
 
 function nameOf(shape: ReadModelShape): string {
-  return `${shape.name}@${shape.version}`
+  return `${shape.name}@${shape.version}.${shape.generation ?? 1}`
 }
 
 function entryOf(held: StoredDocument | undefined): [string, string][] {

@@ -5,6 +5,7 @@ import type {
   PostgresConnection,
   PostgresDriver,
   PostgresQuery,
+  PostgresResult,
   PostgresSettings,
 } from './driver.ts'
 import { ConnectionLost, connectionFailure, isConnectionLoss, isServerError, translated } from './errors.ts'
@@ -20,7 +21,7 @@ export interface Runner {
 
 // Parsing by type would cost time and change numbers; what needs another type than text converts it.
 const asText = (text: string): string => text
-const types: PostgresQuery['types'] = { getTypeParser: () => asText }
+const types: NonNullable<PostgresQuery['types']> = { getTypeParser: () => asText }
 
 /** How statements run on a connection. */
 export interface StatementOptions {
@@ -39,14 +40,23 @@ export async function runOn(
   values: readonly unknown[] = [],
   options: StatementOptions = { isPrepared: true },
 ): Promise<readonly Row[]> {
+  return ((await resultOn(client, statement, values, options)).rows ?? []) as Row[]
+}
+
+/** As `runOn`, with how many rows were written. */
+export async function resultOn(
+  client: PostgresClient,
+  statement: Statement | string,
+  values: readonly unknown[],
+  options: StatementOptions,
+): Promise<PostgresResult> {
   const timeout = options.replyTimeoutMs === undefined ? {} : { query_timeout: options.replyTimeoutMs }
   const plain = { rowMode: 'array', types, ...timeout } as const
   const { text, name } = typeof statement === 'string' ? { text: statement, name: undefined } : statement
   const named = name !== undefined && options.isPrepared ? { name } : {}
   const withValues = typeof statement === 'string' ? {} : { values: [...values] }
   try {
-    const { rows } = await client.query({ text, ...named, ...withValues, ...plain })
-    return (rows ?? []) as Row[]
+    return await client.query({ text, ...named, ...withValues, ...plain })
   } catch (error) {
     throw isServerError(error) ? error : new ConnectionLost(error)
   }

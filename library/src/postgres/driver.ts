@@ -6,7 +6,10 @@ export interface PostgresQuery {
   readonly name?: string
   readonly values?: unknown[]
   readonly rowMode: 'array'
-  readonly types: { getTypeParser(): (text: string) => string }
+  /** Left out where the values are to be what the driver makes of them. */
+  readonly types?: { getTypeParser(): (text: string) => string }
+  /** One statement, never several. */
+  readonly queryMode?: 'extended'
   readonly query_timeout?: number
 }
 
@@ -15,6 +18,8 @@ export interface PostgresResult {
   readonly rows: unknown[][]
   readonly command: string | null
   readonly rowCount: number | null
+  /** The columns of the rows. */
+  readonly fields?: readonly { readonly name: string }[]
 }
 
 /** A connection of `pg`, as far as Daybook uses it; a `Client` and a `PoolClient` both are one. */

@@ -150,6 +150,11 @@ export function isOvertaken(error: unknown): boolean {
   return isServerError(error) && keys.test(error.constraint ?? '')
 }
 
+/** True when what a prepared statement returns is not what it returned when it was prepared: a table was altered. */
+export function isResultChanged(error: unknown): boolean {
+  return isServerError(error) && error.code === '0A000'
+}
+
 /** True when a statement was refused because another one of its transaction had failed before. */
 export function isFailedTransaction(error: unknown): boolean {
   return isServerError(error) && error.code === '25P02'

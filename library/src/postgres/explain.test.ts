@@ -8,8 +8,11 @@ import { after, describe, test } from 'node:test'
 import { debianBinaries } from '@daybook/postgres-server'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
+import { type CursorPlace, queriesAfter } from '../core/document-cursor.ts'
 import type { DocumentQuery } from '../core/document-query.ts'
+import type { ParkedFilter } from '../core/ports/following.ts'
 import type { ReadModelShape } from '../core/ports/read-models.ts'
+import { followingStatements, selectParked } from './following-statements.ts'
 import { migratePostgres, partitionPostgres } from './index.ts'
 import { checkpointStatements, findDocuments, readModelStatements } from './read-model-statements.ts'
 import { logStatements } from './statements.ts'
@@ -22,6 +25,7 @@ const shape: ReadModelShape = {
   columns: { cents: 'integer', owner: 'text', rate: 'real', is_open: 'boolean' },
 }
 const sql = logStatements(schema)
+const following = followingStatements(schema)
 const readModel = readModelStatements(schema, shape)
 const end = Number.MAX_SAFE_INTEGER
 
@@ -35,11 +39,19 @@ interface Reads {
 const position = 'event(_[0-9]+)?_pkey'
 const stream = 'event_index_pkey'
 const tag = 'event_tag_pkey'
+// Which of them is for the server to say; each begins with the subscription.
+const parkedIndex = 'parked_event_(pkey|status|stream|due)'
 
 /** Kept prepared, so that the server makes one plan for all parameters. */
 const reads: Reads = {
   'the head': [sql.readHead.text, `${events - 10}`, position],
   'the head from the start': [sql.readHead.text, '0', position],
+  'rows that are sent ahead': [
+    sql.insertBehind.text,
+    `ARRAY[1], ARRAY['a-1'], ARRAY[1], ARRAY['T'], ARRAY[1], ARRAY[gen_random_uuid()], ARRAY['{}'::json],
+      ARRAY['{}'::json], ARRAY['[]'::json], ARRAY[0], ARRAY[''::bytea], ARRAY[''::bytea], ${events - 10}, ''`,
+    position,
+  ],
   'a flush': [sql.flush.text, 'ARRAY[700], 700', position],
   heads: [sql.readVersions.text, `ARRAY['account-1','account-2'], ARRAY[0, 3]`, stream],
   'idempotency keys': [sql.readKeys.text, `ARRAY['key-1','key-2']`, 'idempotency_key_pkey'],
@@ -81,6 +93,34 @@ const reads: Reads = {
   'the bounds of a page': [sql.readBounds.text, `${events - 10}`, position],
   'a snapshot': [sql.readSnapshot.text, `'account-1', 'account'`, 'snapshot_pkey'],
   'a checkpoint': [checkpointStatements(schema).read.text, `'subscription-1'`, 'checkpoint_pkey'],
+  'a lease to be taken': [
+    following.acquireLease.text,
+    `'subscription-1', 'owner-1', 5000`,
+    'checkpoint_pkey',
+  ],
+  'members of a group': [following.readMembers.text, `'group-1'`, 'member_pkey'],
+  'seen events': [following.readSeen.text, `'subscription-1', ARRAY['id 1', 'id 2']`, 'seen_event_pkey'],
+  'seen events to forget': [following.forgetSeen.text, `'subscription-1', 7`, 'seen_event_position'],
+  'a parked event': [
+    ...parkedWhere({ subscription: 'subscription-1', position: 7 }, `'subscription-1', 7`),
+    'parked_event_pkey',
+  ],
+  'parked events that are due': [
+    ...parkedWhere({ subscription: 'subscription-1', dueAtMs: 5 }, `'subscription-1', 5`),
+    parkedIndex,
+  ],
+  'parked events of a stream': [
+    ...parkedWhere({ subscription: 'subscription-1', stream: 'account-1' }, `'subscription-1', 'account-1'`),
+    parkedIndex,
+  ],
+  'parked events of a status': [
+    ...parkedWhere(
+      { subscription: 'subscription-1', statuses: ['retrying'] },
+      `'subscription-1', '{retrying}'`,
+    ),
+    parkedIndex,
+  ],
+  'the copies of a read model': [following.readReadModel.text, `'model 7'`, 'read_model_pkey'],
   'documents by key': [readModel.load.text, `ARRAY['account-1','account-2']`, 'balances_v1_pkey'],
 }
 
@@ -122,6 +162,70 @@ const finds: Reads = {
     'balances_v1_3',
   ],
   'documents in the order of their keys': [...found([], [], ''), 'balances_v1_pkey'],
+  'documents in the falling order of their keys': [
+    ...found([], [{ column: 'key', direction: 'desc' }], ''),
+    'balances_v1_pkey',
+  ],
+  ...behind([], ['account-15000'], [`'account-15000'`], 'balances_v1_pkey'),
+  ...behind(
+    [{ column: 'key', direction: 'desc' }],
+    ['account-15000'],
+    [`'account-15000'`],
+    'balances_v1_pkey',
+  ),
+  ...behind(
+    [{ column: 'cents', direction: 'asc' }],
+    [3_000, 'account-5'],
+    [`3000, 'account-5'`, '3000'],
+    'balances_v1_1',
+  ),
+  ...behind(
+    [{ column: 'cents', direction: 'asc' }],
+    [null, 'account-5'],
+    [`'account-5'`, '-9007199254740991'],
+    'balances_v1_1',
+  ),
+  ...behind(
+    [{ column: 'rate', direction: 'desc' }],
+    [300, 'account-5'],
+    [`300, 'account-5'`, '300', ''],
+    'balances_v1_3',
+  ),
+  ...behind(
+    [
+      { column: 'owner', direction: 'asc' },
+      { column: 'cents', direction: 'desc' },
+    ],
+    ['owner-499', 1_000, 'account-5'],
+    [`'owner-499', 1000, 'account-5'`, `'owner-499', 1000`, `'owner-499'`, `'owner-499'`],
+    'balances_v1_[12]',
+  ),
+}
+
+/** The queries that give what comes behind a document, whose parameters are given for each; each must name the index. */
+function behind(
+  orderBy: DocumentQuery['orderBy'],
+  place: CursorPlace,
+  parameters: readonly string[],
+  index: string,
+): Reads {
+  const queries = queriesAfter(shape, { where: [], orderBy, limit: 50 }, place)
+  assert.equal(queries.length, parameters.length)
+  const title = orderBy.map(({ column, direction }) => `${column} ${direction}`).join(', ') || 'key'
+  return Object.fromEntries(
+    queries.map((query, nth) => [
+      `behind ${JSON.stringify(place)} in the order of ${title}, query ${nth + 1}`,
+      [...found(query.where, query.orderBy, parameters[nth] ?? ''), index],
+    ]),
+  )
+}
+
+function parkedWhere(
+  filter: Omit<ParkedFilter, 'limit'>,
+  parameters: string,
+): [text: string, parameters: string] {
+  const { text } = selectParked(schema, { ...filter, limit: 50 }, false)
+  return [text, `${parameters}, 50`]
 }
 
 function found(
@@ -184,7 +288,7 @@ async function filled(client: Client, partitions: number): Promise<void> {
   await migratePostgres(settings, { schema })
   if (partitions > 1) await partitionPostgres(settings, { schema, events: events / partitions })
   await client.query(readModel.create)
-  for (const text of readModel.createIndexes) await client.query(text)
+  for (const { text } of readModel.createIndexes) await client.query(text)
   await client.query(`SET search_path = ${schema}, ${schema}_read`)
   // The server would look at the tables in the middle of the test.
   await client.query(`DO $$ DECLARE held regclass; BEGIN
@@ -201,6 +305,12 @@ async function filled(client: Client, partitions: number): Promise<void> {
     INSERT INTO idempotency_key SELECT 'key-' || p, 'f', p, 1 FROM generate_series(1, 5000) AS p;
     INSERT INTO snapshot SELECT 'account-' || p, 'account', 'f', 1, p, 'e', '{}', 'c' FROM generate_series(1, 5000) AS p;
     INSERT INTO checkpoint SELECT 'subscription-' || p, p, 1, 'f', 1 FROM generate_series(1, 2000) AS p;
+    INSERT INTO member SELECT 'group-' || p % 300, 'owner-' || p, p FROM generate_series(1, 3000) AS p;
+    INSERT INTO seen_event SELECT 'subscription-' || p % 20, 'id ' || p, p FROM generate_series(1, 20000) AS p;
+    INSERT INTO parked_event SELECT 'subscription-' || p % 20, p, 'id ' || p, 'account-' || p % 500, 'Type1',
+        CASE p % 100 WHEN 0 THEN 'retrying' ELSE 'parked' END, 1, 'it failed', CASE p % 100 WHEN 0 THEN p END, p, p, NULL, NULL
+      FROM generate_series(1, 20000) AS p;
+    INSERT INTO read_model SELECT 'model ' || p, 1, 1, NULL, NULL, NULL, NULL, p FROM generate_series(1, 3000) AS p;
     INSERT INTO balances_v1 SELECT 'account-' || p, '{}', p % 4000, 'owner-' || p % 500, p % 977, p % 2 = 0
       FROM generate_series(1, 20000) AS p`)
 }

@@ -5,8 +5,9 @@ import type { QueryItem } from '../core/query.ts'
 import { genesisHash } from '../core/row-hash.ts'
 import { byteaArray, int8Array, jsonArray, textArray, uuidArray } from './arrays.ts'
 import type { Row, Runner } from './connection.ts'
+import { ConnectionLost } from './errors.ts'
 import type { LogStatements } from './statements.ts'
-import { together } from './transaction.ts'
+import { type Transaction, together } from './transaction.ts'
 
 /** Reads everything that a batch needs, in one round trip, under the lock. `knownPosition` is one the log has. */
 export async function heldFacts(
@@ -143,6 +144,22 @@ export function insertPlan(runner: Runner, sql: LogStatements, plan: AppendPlan)
   }
   return pending
 }
+
+/** Sends the rows of a plan that was made before the lock was got. Throws `Unforeseen` when the head was another. */
+export async function insertBehind(
+  transaction: Transaction,
+  sql: LogStatements,
+  { rows }: AppendPlan,
+  head: LogHead,
+): Promise<void> {
+  const values = [...columnsOf(rows), head.position, Buffer.from(head.chainHash)]
+  const written = await transaction.count(sql.insertBehind, values)
+  if (written === 0) throw new Unforeseen()
+  if (written !== rows.length) throw new ConnectionLost(new Error('the server did not say what it wrote'))
+}
+
+/** The log was not as it was foreseen: nothing is written. */
+export class Unforeseen extends Error {}
 
 function columnsOf(rows: readonly PlannedRow[]): readonly unknown[] {
   return [

@@ -13,8 +13,8 @@ const server: TestServer = await testServer()
 const database = await server.createDatabase()
 after(() => server.dispose())
 
-/** Told of each statement before it is sent; may break the connection. */
-type Watch = (text: string, client: object) => void
+/** Told of each statement before it is sent; may break the connection, or return what is sent instead. */
+type Watch = (text: string, client: object) => unknown
 
 /** The module pg, whose clients show each statement before they send it. */
 function watched(watch: Watch): PostgresDriver {
@@ -23,8 +23,8 @@ function watched(watch: Watch): PostgresDriver {
       super({ ...settings })
       const send = this.query.bind(this)
       const value = (query: PostgresQuery): unknown => {
-        watch(query.text, this)
-        return send(query)
+        const instead = watch(query.text, this)
+        return send(typeof instead === 'string' ? { ...query, text: instead } : query)
       }
       Object.defineProperty(this, 'query', { value })
     }
@@ -42,6 +42,7 @@ async function openWatched(watch: Watch, schema = `book_${++books}`): Promise<Bo
 function kindOf(text: string): string {
   if (text.includes('pg_logical_emit_message')) return 'flush'
   if (text.startsWith('BEGIN')) return 'begin'
+  if (text.includes('recorded_at_ms, encode(chain_hash')) return 'read head'
   if (text.includes('INSERT INTO') && text.includes('leaf_hash')) return 'insert'
   return text === 'SET LOCAL synchronous_commit = off' ? 'flush later' : text
 }
@@ -53,19 +54,68 @@ function append(book: Book, stream = 'a-1', key?: string): Promise<unknown> {
 it('who appends alone flushes with the commit; who shares the log lets go of the lock first', async () => {
   const sent: string[] = []
   const schema = `book_${++books}`
-  const interesting = ['begin', 'insert', 'flush later', 'COMMIT', 'flush']
+  const interesting = ['begin', 'read head', 'insert', 'flush later', 'COMMIT', 'flush']
   await using book = await openWatched((text) => {
     if (interesting.includes(kindOf(text))) sent.push(kindOf(text))
   }, schema)
   await using other = await openWatched(() => undefined, schema)
+  const sentBy = async (append: () => Promise<unknown>): Promise<readonly string[]> => {
+    sent.length = 0
+    await append()
+    return [...sent]
+  }
   await append(book)
-  sent.length = 0
-  await append(book)
-  assert.deepEqual(sent, ['begin', 'insert', 'COMMIT'])
+  assert.deepEqual(await sentBy(() => append(book)), ['begin', 'read head', 'insert', 'COMMIT'])
+  // Nobody came between: what is to be found is known, and nothing has to be looked up.
+  assert.deepEqual(await sentBy(() => append(book)), ['begin', 'insert', 'COMMIT'])
   await append(other)
-  sent.length = 0
+  // What was foreseen has not come about: nothing is written, and it is done again.
+  const inVain = ['begin', 'insert', 'COMMIT']
+  const again = ['begin', 'read head', 'insert', 'flush later', 'COMMIT', 'flush']
+  assert.deepEqual(await sentBy(() => append(book)), [...inVain, ...again])
+  assert.deepEqual(await sentBy(() => append(book)), ['begin', 'read head', 'insert', 'COMMIT'])
+  assert.deepEqual(await versionsIn(book), [1, 2, 3, 4, 5, 6])
+})
+
+async function versionsIn(book: Book): Promise<readonly number[]> {
+  const versions: number[] = []
+  for await (const { version } of book.readLog()) versions.push(version)
+  return versions
+}
+
+it('what needs to be looked up is looked up, whoever appended last', async () => {
+  const sent: string[] = []
+  await using book = await openWatched((text) => void sent.push(kindOf(text)))
+  for (let n = 0; n < 3; n++) await append(book)
+  const happened = { type: 'Happened', data: {} }
+  const id = '01890000-0000-7000-8000-000000000001'
+  const query = { types: ['Unheard'] }
+  const each: (() => Promise<unknown>)[] = [
+    () => append(book, 'a-1', 'key-1'),
+    () => append(book, 'a-2'),
+    () => book.append('a-1', [{ ...happened, id }]),
+    () => book.append('a-1', [happened], { unless: { query, after: 0 } }),
+    () => assert.rejects(book.append('a-1', [happened], { expectedVersion: 'none' })),
+  ]
+  for (const asked of each) {
+    sent.length = 0
+    await asked()
+    assert.equal(sent.filter((kind) => kind === 'read head').length, 1, String(asked))
+  }
+})
+
+it('rows that were sent ahead are not written without the lock', async () => {
+  let isArmed = false
+  await using book = await openWatched((text) => {
+    if (!isArmed || kindOf(text) !== 'begin') return text
+    isArmed = false
+    return 'SELECT 1'
+  })
+  for (let n = 0; n < 3; n++) await append(book)
+  isArmed = true
   await append(book)
-  assert.deepEqual(sent, ['begin', 'insert', 'flush later', 'COMMIT', 'flush'])
+  assert.equal(isArmed, false, 'the lock was not left out')
+  assert.deepEqual(await versionsIn(book), [1, 2, 3, 4])
 })
 
 it('a refusal that rests on what somebody else appended waits until that is durable', async () => {
@@ -118,6 +168,29 @@ function socketOf(client: object): { destroySoon(): void } {
   assert.ok('destroySoon' in stream && typeof stream.destroySoon === 'function')
   return { destroySoon: () => Reflect.apply(stream.destroySoon as () => void, stream, []) }
 }
+
+it('what is appended while the commit before it fails comes after it all the same', async () => {
+  for (const isForeseen of [true, false]) {
+    let second: Promise<unknown> | undefined
+    let isArmed = false
+    await using book = await openWatched((text, client) => {
+      if (!isArmed || text !== 'COMMIT') return
+      isArmed = false
+      second = append(book, 'a-2', isForeseen ? undefined : 'key-2')
+      socketOf(client).destroySoon()
+    })
+    for (const stream of ['a-2', 'a-1', 'a-1']) await append(book, stream)
+    isArmed = true
+    const answered: string[] = []
+    await append(book, 'a-1').then(() => answered.push('a-1'))
+    assert.ok(second, 'the connection was not broken')
+    await second.then(() => answered.push('a-2'))
+    const streams: string[] = []
+    for await (const event of book.readLog()) streams.push(event.stream)
+    assert.deepEqual(streams, ['a-2', 'a-1', 'a-1', 'a-1', 'a-2'])
+    assert.deepEqual(answered, ['a-1', 'a-2'])
+  }
+})
 
 it('what is not the event that was read is not durable', async () => {
   await using book = await openWatched(() => undefined)

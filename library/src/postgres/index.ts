@@ -3,9 +3,11 @@ import { integerWithin } from '../core/limits.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { OpenStore, Store } from '../core/ports/store.ts'
 import { type ServerAddress, Session } from './connection.ts'
+import { DerivedWriter } from './derived-writer.ts'
 import { importDriver, isDriver, type PostgresDriver, type PostgresSettings } from './driver.ts'
 import { translated } from './errors.ts'
 import { Flusher } from './flushing.ts'
+import { PostgresFollowing } from './following.ts'
 import { inspect } from './inspect.ts'
 import { PostgresLog } from './log.ts'
 import { migrate, readIdentity } from './migrate.ts'
@@ -14,7 +16,7 @@ import { Notifier } from './notifying.ts'
 import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
 import { type PartitionReport, partitionPostgres } from './partitioning.ts'
 import { Partitions } from './partitions.ts'
-import { DerivedWriter, PostgresReadModels } from './read-models.ts'
+import { PostgresReadModels } from './read-models.ts'
 import { requireRights } from './rights.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
 import { PostgresSnapshots } from './snapshots.ts'
@@ -137,9 +139,10 @@ export function postgres(
 /** The connections of one opened store. */
 interface Sessions {
   readonly readers: readonly Session[]
-  readonly writer: Session
+  readonly writers: readonly Session[]
   readonly flusher: Session
   readonly derived: Session
+  readonly leasing: Session
   readonly listener: Session | undefined
 }
 
@@ -155,10 +158,11 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
   try {
     const facts = await readServerFacts(reader)
     requireFitServer(facts, { name, isReadOnly, unsafeDurability: options.unsafeDurability ?? false })
-    if (options.migrate === true && !isReadOnly) await migrate(sessions.writer, schema, host)
+    if (options.migrate === true && !isReadOnly) await migrate(sessions.writers[0] as Session, schema, host)
     const identity = await readIdentity(reader, sql, { schema, name, isReplica: facts.isReplica })
     await requireRights(reader, sql, { name, isReadOnly, user: facts.user })
     const derived = new DerivedWriter(sessions.derived, isReadOnly)
+    const leasing = new DerivedWriter(sessions.leasing, isReadOnly)
     notifier = new Notifier({
       sql,
       sender: derived,
@@ -175,7 +179,7 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       notifier,
       partitions,
       readers: sessions.readers,
-      writer: sessions.writer,
+      writers: sessions.writers,
       flusher: new Flusher(sessions.flusher, sql),
       flush: opening.flush,
       isReadOnly,
@@ -188,7 +192,8 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       isReadOnly,
       log,
       snapshots: new PostgresSnapshots(reader, derived, sql),
-      readModels: new PostgresReadModels({ name, schema, reader, derived }),
+      readModels: new PostgresReadModels({ name, schema, reader, derived, isReadOnly }),
+      following: new PostgresFollowing({ name, schema, reader, derived, leasing }),
       inspect: () =>
         inspect(address, {
           schema,
@@ -226,9 +231,11 @@ function sessionsOf(
   const { listen, readConnections } = opening
   return {
     readers: Array.from({ length: readConnections }, () => new Session(address, 'reader')),
-    writer: new Session(address, 'writer'),
+    // One appends while the other waits for the disk.
+    writers: [new Session(address, 'writer'), new Session(address, 'writer')],
     flusher: new Session(address, 'flusher'),
     derived: new Session(address, 'read models'),
+    leasing: new Session(address, 'leases'),
     listener:
       listen === false
         ? undefined
@@ -238,7 +245,15 @@ function sessionsOf(
   }
 }
 
-async function closeAll({ readers, writer, flusher, derived, listener }: Sessions): Promise<void> {
-  const all = [...readers, writer, flusher, derived, ...(listener === undefined ? [] : [listener])]
+async function closeAll(sessions: Sessions): Promise<void> {
+  const { readers, writers, flusher, derived, leasing, listener } = sessions
+  const all = [
+    ...readers,
+    ...writers,
+    flusher,
+    derived,
+    leasing,
+    ...(listener === undefined ? [] : [listener]),
+  ]
   await Promise.all(all.map((session) => session.close()))
 }

@@ -68,7 +68,7 @@ export function inspectStatements(schema: string): InspectStatements {
       SELECT sum(n_dead_tup), sum(n_live_tup), max(greatest(last_vacuum, last_autovacuum))::timestamptz(0)
       FROM pg_stat_all_tables
       WHERE schemaname = ${literal(readSchemaOf(schema))}
-        OR schemaname = ${literal(schema)} AND relname IN ('checkpoint', 'snapshot')`),
+        OR schemaname = ${literal(schema)} AND relname = ANY ('{${derivedTables.join()}}')`),
     readAltered: readAltered(schema),
     countReplicas: statement('SELECT count(*) FROM pg_stat_replication'),
     ...faults(event, inSchema('event_index'), inSchema('event_tag')),
@@ -81,7 +81,9 @@ function tablesOf(event: string): string {
     UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = ${literal(event)}::regclass`
 }
 
-const tables = ['event', 'event_index', 'event_tag', 'idempotency_key', 'book', 'checkpoint', 'snapshot']
+/** Those that are updated and deleted from. */
+const derivedTables = ['checkpoint', 'snapshot', 'member', 'parked_event', 'seen_event', 'read_model']
+const tables = ['event', 'event_index', 'event_tag', 'idempotency_key', 'book', ...derivedTables]
 const protectedTables = ['event_index', 'event_tag', 'idempotency_key']
 
 /**

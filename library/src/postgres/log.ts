@@ -1,7 +1,13 @@
-import { type AppendOutcome, type AppendPlan, type LogHead, planAppend } from '../core/append-plan.ts'
+import {
+  type AppendOutcome,
+  type AppendPlan,
+  type HeldFacts,
+  type LogHead,
+  needsOf,
+  planAppend,
+} from '../core/append-plan.ts'
 import type { AppendRequest } from '../core/append-request.ts'
 import { DaybookError } from '../core/errors.ts'
-import { Mutex } from '../core/mutex.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import { RowHasher } from '../core/row-hash.ts'
@@ -15,16 +21,18 @@ import {
   openedReadOnly,
   translated,
 } from './errors.ts'
-import { heldFacts, insertPlan } from './facts.ts'
+import { heldFacts, insertBehind, insertPlan, Unforeseen } from './facts.ts'
 import { type FlushedEvent, type Flusher, flushedFrom, flushValues } from './flushing.ts'
+import { Foresight } from './foresight.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
 import { namingHolder } from './lock-holders.ts'
 import type { Notifier } from './notifying.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import { PostgresReader } from './reading.ts'
-import { begin, flushLater, hearWarnings, type LogStatements } from './statements.ts'
+import { begin, flushLater, hearWarnings, type LogStatements, noteLock } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
+import { Turn, Writers } from './turns.ts'
 
 /** What the log of one schema needs. */
 export interface PostgresLogParts {
@@ -34,7 +42,8 @@ export interface PostgresLogParts {
   readonly identity: BookIdentity
   readonly sql: LogStatements
   readonly readers: readonly Session[]
-  readonly writer: Session
+  /** Two or more: one is used while another waits for the disk. */
+  readonly writers: readonly Session[]
   readonly flusher: Flusher
   readonly notifier: Notifier
   readonly partitions: Partitions
@@ -49,7 +58,10 @@ export interface PostgresLogParts {
 export class PostgresLog extends PostgresReader implements EventLog {
   readonly #parts: PostgresLogParts
   readonly #hasher: RowHasher
-  readonly #turns = new Mutex()
+  readonly #writers: Writers
+  readonly #foresight = new Foresight()
+  readonly #underWay = new Set<Turn>()
+  #lastTurn: Turn | undefined
   #isClosing = false
   /** A position that the log is known to have: the search for its end begins there. */
   #knownPosition = 0
@@ -62,23 +74,35 @@ export class PostgresLog extends PostgresReader implements EventLog {
     super(parts)
     this.#parts = parts
     this.#hasher = new RowHasher(parts.host.sha256)
+    this.#writers = new Writers(parts.writers)
   }
 
-  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
-    if (this.#isClosing)
-      return Promise.reject(new DaybookError('BOOK_CLOSED', `${this.#parts.name} is closed`))
-    if (this.#parts.isReadOnly) return Promise.reject(openedReadOnly(this.#parts.name))
-    return this.#turns.run(async () => {
-      try {
-        const plan = await this.#appendDurably(requests, inline)
-        this.#parts.partitions.reached(plan.head.position)
-        if (plan.rows.length > 0) this.#parts.notifier.notify()
-        return plan.outcomes
-      } catch (error) {
-        const { name, schema, host, readers } = this.#parts
-        throw await namingHolder(translated(error, name), { runner: readers[0] as Session, schema, host })
-      }
-    })
+  async append(
+    requests: readonly AppendRequest[],
+    inline?: InlineStep,
+    next?: () => void,
+  ): Promise<readonly AppendOutcome[]> {
+    const { name, schema, host, readers, partitions, notifier, isReadOnly } = this.#parts
+    if (this.#isClosing) throw new DaybookError('BOOK_CLOSED', `${name} is closed`)
+    if (isReadOnly) throw openedReadOnly(name)
+    const turn = new Turn(this.#lastTurn)
+    this.#lastTurn = turn
+    this.#underWay.add(turn)
+    void turn.sent.then(() => this.#writers.idle()).then(next)
+    await turn.mayBegin()
+    const writer = await this.#writers.take()
+    try {
+      const plan = await this.#appendDurably({ requests, inline, turn, writer })
+      partitions.reached(plan.head.position)
+      if (plan.rows.length > 0) notifier.notify()
+      return plan.outcomes
+    } catch (error) {
+      throw await namingHolder(translated(error, name), { runner: readers[0] as Session, schema, host })
+    } finally {
+      this.#writers.giveBack(writer)
+      this.#underWay.delete(turn)
+      turn.finish()
+    }
   }
 
   within(transaction: unknown): EventLog {
@@ -102,99 +126,143 @@ export class PostgresLog extends PostgresReader implements EventLog {
   }
 
   /** Accepts no more appends, and resolves when those under way are answered. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#isClosing = true
-    return this.#turns.run(async () => undefined)
+    await Promise.all([...this.#underWay].map(({ over }) => over))
   }
 
   /** Resolves when the batch is durable; tries again as long as it is certain that nothing of it is there. */
-  async #appendDurably(
-    requests: readonly AppendRequest[],
-    inline: InlineStep | undefined,
-  ): Promise<AppendPlan> {
-    const deadlineMs = performance.now() + this.#parts.timeoutMs
+  async #appendDurably(batch: Batch): Promise<AppendPlan> {
+    const { turn, writer } = batch
+    const { host, timeoutMs, flush, partitions } = this.#parts
+    const deadlineMs = performance.now() + timeoutMs
     for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
       const attempt: Attempt = { plan: undefined, isDoubtful: false }
+      let isToWait = true
       try {
-        await this.#attempt(requests, inline, attempt)
+        await this.#attempt(batch, attempt)
       } catch (error) {
         const { plan, isDoubtful } = attempt
-        if (!isDoubtful || !(await this.#isThere(plan?.rows ?? [], error, deadlineMs))) {
+        turn.fail()
+        this.#foresight.forget()
+        if (!isDoubtful || !(await this.#isThere(writer, plan?.rows ?? [], error, deadlineMs))) {
+          isToWait = !(error instanceof PreviousFailed || error instanceof Unforeseen)
           const isHarmless =
+            !isToWait ||
             isConnectionLoss(error) ||
             isWorthRepeating(error) ||
             isOvertaken(error) ||
-            (await this.#parts.partitions.madeFor(error, plan?.head.position))
+            (await partitions.madeFor(error, plan?.head.position))
           attempt.plan = undefined
-          if (!isHarmless || performance.now() >= deadlineMs) throw error
+          if (!isHarmless || (isToWait && performance.now() >= deadlineMs)) throw error
         }
       }
+      // Answers keep the order of the log, and what has to be done again that of the turns.
+      await turn.previousIsOver()
       if (attempt.plan !== undefined) {
-        this.#knownPosition = attempt.plan.head.position
-        this.#ownHead = this.#knownPosition
-        if (this.#parts.flush !== 'never') this.#noteDurable(this.#knownPosition)
+        if (flush !== 'never') this.#noteDurable(attempt.plan.head.position)
         return attempt.plan
       }
-      await this.#parts.host.sleep(delayMs * (0.5 + this.#parts.host.random()))
+      if (isToWait) await host.sleep(delayMs * (0.5 + host.random()))
     }
+  }
+
+  async #attempt(batch: Batch, attempt: Attempt): Promise<void> {
+    const { requests, inline, writer } = batch
+    const { host, flush } = this.#parts
+    await using transaction = new Transaction(writer, await writer.connected())
+    try {
+      const facts = inline === undefined ? this.#foresight.factsFor(requests) : undefined
+      const plan = facts && planAppend(facts, requests, host.now(), this.#hasher)
+      // A refusal is an answer that must rest on what was found.
+      if (facts !== undefined && plan !== undefined && plan.rows.length > 0) {
+        await this.#writeForeseen(transaction, { ...batch, plan, facts }, attempt)
+      } else {
+        await this.#writeFound(transaction, batch, attempt)
+      }
+      if (flush !== 'never') transaction.requireNoWarning()
+    } catch (error) {
+      attempt.isDoubtful = (transaction.isEnded || transaction.isInDoubt) && !(error instanceof Unforeseen)
+      await transaction.abandon(error)
+      throw error
+    }
+  }
+
+  /** One round trip: lock, rows if the log is as it was foreseen, commit and flush. */
+  async #writeForeseen(transaction: Transaction, batch: PlannedBatch, attempt: Attempt): Promise<void> {
+    const { plan, facts } = batch
+    const { sql, timeoutMs } = this.#parts
+    attempt.plan = plan
+    this.#foresight.learn(facts, plan)
+    await transaction.sendTogether(() => {
+      const locked = transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock};${noteLock}`)
+      const inserted = insertBehind(transaction, sql, plan, facts.head)
+      return [locked, inserted, ...this.#end(transaction, batch, inserted)]
+    })
   }
 
   /**
    * Two round trips: lock and facts; rows, commit and flush. The lock is free as soon as the commit is done, before the
    * flush, which looks whether the rows are still there: a crash between the two cannot go unnoticed.
    */
-  async #attempt(
-    requests: readonly AppendRequest[],
-    inline: InlineStep | undefined,
-    attempt: Attempt,
-  ): Promise<void> {
-    const { writer, host, sql, flush, timeoutMs, schema } = this.#parts
-    await using transaction = new Transaction(writer, await writer.connected())
-    try {
-      const [, facts] = await transaction.sendTogether(() => [
-        transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
-        heldFacts(transaction, sql, requests, this.#knownPosition),
-      ])
-      const plan = planAppend(facts, requests, host.now(), this.#hasher)
-      attempt.plan = plan
-      const hasWritten = plan.rows.length > 0 || plan.keys.length > 0
-      // While nobody else appends, nobody waits for the lock, and a flush before its release costs least.
-      const isAlone = facts.head.position === this.#ownHead && this.#ownHead > 0
-      const isApart = flush === 'never' || (flush === 'outside-lock' && !isAlone)
-      const end = (): Promise<unknown>[] => this.#end(transaction, { hasWritten, isApart, head: plan.head })
-      if (inline === undefined || plan.rows.length === 0) {
-        await transaction.sendTogether(() => [...insertPlan(transaction, sql, plan), ...end()])
-      } else {
-        await transaction.sendTogether(() => insertPlan(transaction, sql, plan))
-        const reader = new PostgresReader({ ...this.#parts, runner: transaction })
-        await inline(plan.rows, changesIn(transaction, schema), reader)
-        await transaction.sendTogether(end)
-      }
-      if (flush !== 'never') transaction.requireNoWarning()
-    } catch (error) {
-      attempt.isDoubtful = transaction.isEnded || transaction.isInDoubt
-      await transaction.abandon(error)
-      throw error
+  async #writeFound(transaction: Transaction, batch: Batch, attempt: Attempt): Promise<void> {
+    const { requests, inline, turn } = batch
+    const { host, sql, timeoutMs, schema } = this.#parts
+    const [, facts] = await transaction.sendTogether(() => [
+      transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
+      heldFacts(transaction, sql, requests, this.#knownPosition),
+    ])
+    if (!(await turn.mayGoOn())) throw new PreviousFailed()
+    this.#knownPosition = facts.head.position
+    const plan = planAppend(facts, requests, host.now(), this.#hasher)
+    attempt.plan = plan
+    this.#foresight.learn(facts, plan, needsOf(requests).streams)
+    const end = (): Promise<unknown>[] => this.#end(transaction, { ...batch, plan, facts })
+    if (inline === undefined || plan.rows.length === 0) {
+      await transaction.sendTogether(() => [...insertPlan(transaction, sql, plan), ...end()])
+    } else {
+      await transaction.sendTogether(() => insertPlan(transaction, sql, plan))
+      const reader = new PostgresReader({ ...this.#parts, runner: transaction })
+      await inline(plan.rows, changesIn(transaction, schema), reader)
+      await transaction.sendTogether(end)
     }
   }
 
   /** Ends the transaction and makes it durable: in one step, or by letting go of the lock first. */
-  #end(
-    transaction: Transaction,
-    {
-      hasWritten,
-      isApart,
-      head,
-    }: { readonly hasWritten: boolean; readonly isApart: boolean; readonly head: LogHead },
-  ): Promise<unknown>[] {
+  #end(transaction: Transaction, batch: PlannedBatch, inserted?: Promise<void>): Promise<unknown>[] {
+    const { turn, plan } = batch
     const { flush } = this.#parts
+    const hasWritten = plan.rows.length > 0 || plan.keys.length > 0
+    const isApart = flush === 'never' || (flush === 'outside-lock' && this.#isShared(batch))
     // An answer that rests on events of others must not come before these are durable either.
-    const mustFlush = flush !== 'never' && (hasWritten ? isApart : head.position > this.#durablePosition)
-    return [
+    const mustFlush = flush !== 'never' && (hasWritten ? isApart : plan.head.position > this.#durablePosition)
+    const ended = async (): Promise<void> => {
+      await Promise.all([inserted, hasWritten ? transaction.commit() : transaction.rollback()])
+      this.#ownHead = plan.head.position
+      this.#knownPosition = this.#ownHead
+      turn.commit()
+    }
+    const pending = [
       ...(hasWritten && isApart ? [transaction.run(flushLater)] : []),
-      hasWritten ? transaction.commit() : transaction.rollback(),
-      ...(mustFlush ? [this.#flush(transaction, head)] : []),
+      ended(),
+      ...(mustFlush ? [this.#flush(transaction, plan.head)] : []),
     ]
+    // Where others append as well, batches of half the size would only be more.
+    if (this.#isOwnHead(batch.facts) || inserted !== undefined) turn.end()
+    return pending
+  }
+
+  /**
+   * Whether others may want the lock: other processes, or the next batch of this one. While nobody does, a flush before
+   * its release costs least.
+   */
+  #isShared({ requests, turn, facts }: PlannedBatch): boolean {
+    return turn.isOverlapping || requests.length >= fewRequests || !this.#isOwnHead(facts)
+  }
+
+  /** Whether nobody else appended since this process did. */
+  #isOwnHead({ head }: HeldFacts): boolean {
+    return head.position === this.#ownHead && this.#ownHead > 0
   }
 
   /** Makes durable what was committed before, on this connection and on all others, and makes sure that it is there. */
@@ -207,7 +275,12 @@ export class PostgresLog extends PostgresReader implements EventLog {
    * Finds out what became of rows whose commit or flush was not answered, and makes them durable when they are there.
    * False when they are not, and never will be. Throws `APPEND_IN_DOUBT` when the server cannot be asked in time.
    */
-  async #isThere(rows: AppendPlan['rows'], doubt: unknown, deadlineMs: number): Promise<boolean> {
+  async #isThere(
+    writer: Session,
+    rows: AppendPlan['rows'],
+    doubt: unknown,
+    deadlineMs: number,
+  ): Promise<boolean> {
     const { host, flusher, name } = this.#parts
     const ids = rows.map(({ id }) => id)
     const last = rows.at(-1)
@@ -218,7 +291,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     }
     for (let delayMs = 10; ; delayMs = Math.min(500, delayMs * 2)) {
       try {
-        if (!(await this.#areCommitted(ids))) return false
+        if (!(await this.#areCommitted(writer, ids))) return false
         const { events } = await flusher.flush(last.position)
         if (!isOf(events.get(last.position), last.id)) throw gone(last.position)
         return true
@@ -232,8 +305,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   /**
    * Whoever gets the lock knows that its old holder has ended, so its events are there for good, or will never be.
    */
-  #areCommitted(ids: readonly string[]): Promise<boolean> {
-    const { writer, sql, timeoutMs } = this.#parts
+  #areCommitted(writer: Session, ids: readonly string[]): Promise<boolean> {
+    const { sql, timeoutMs } = this.#parts
     return transact(writer, begin(timeoutMs, true), async (transaction) => {
       const [, found] = await together([
         transaction.run(sql.lock),
@@ -257,6 +330,26 @@ function isOf(event: FlushedEvent | undefined, proof: string | Uint8Array): bool
 
 function gone(position: number): ConnectionLost {
   return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
+}
+
+/** What is appended together, and how. */
+interface Batch {
+  readonly requests: readonly AppendRequest[]
+  readonly inline: InlineStep | undefined
+  readonly turn: Turn
+  readonly writer: Session
+}
+
+/** So many requests at once come from callers who will be back while this batch waits for the disk. */
+const fewRequests = 8
+
+/** The turn before failed at its end: it is done again first. */
+class PreviousFailed extends Error {}
+
+/** With what it is to write, and what that was decided on. */
+interface PlannedBatch extends Batch {
+  readonly plan: AppendPlan
+  readonly facts: HeldFacts
 }
 
 interface Attempt {

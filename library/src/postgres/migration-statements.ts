@@ -56,10 +56,16 @@ export function migrationStatements(schema: string): MigrationStatements {
       ON CONFLICT DO NOTHING`),
     readHome: statement(`SELECT home, ${home} FROM ${name}.book`),
     settleMoved: `UPDATE ${name}.book SET home = ${home}`,
-    // Checkpoints that came back with the log are of this history; one that lies beyond it is left to be found.
+    // Checkpoints that came back with the log are of this history; one that lies beyond it is left to be found. Whoever
+    // held a lease or was a member of a group was so elsewhere, and what lies beyond the log may be another event.
     settleRestored: `
       UPDATE ${name}.checkpoint SET epoch = epoch + 1
         WHERE position <= (SELECT coalesce(max(position), 0) FROM ${name}.event);
+      UPDATE ${name}.checkpoint SET owner = NULL, token = token + 1, leased_until_ms = 0, is_taken_over = false,
+        trial_position = NULL, trial_attempts = NULL;
+      DELETE FROM ${name}.member;
+      DELETE FROM ${name}.parked_event WHERE position > (SELECT coalesce(max(position), 0) FROM ${name}.event);
+      DELETE FROM ${name}.seen_event WHERE position > (SELECT coalesce(max(position), 0) FROM ${name}.event);
       UPDATE ${name}.book SET home = ${home}, epoch = epoch + 1`,
     createReadSchema: `CREATE SCHEMA IF NOT EXISTS ${readName}`,
     createRoles: [...rolesOf(schema).map(createRole), joinOwner(schema)].join(';\n'),
@@ -131,7 +137,9 @@ function grants(schema: string): string {
   const [name, readName] = [quoted(schema), quoted(readSchemaOf(schema))]
   const writer = quoted(`${schema}_writer`)
   const reader = quoted(`${schema}_reader`)
-  const derived = `${name}.checkpoint, ${name}.snapshot`
+  const derived = ['checkpoint', 'snapshot', 'member', 'parked_event', 'seen_event', 'read_model']
+    .map((table) => `${name}.${table}`)
+    .join(', ')
   const all = `ARRAY(SELECT oid::regclass::text FROM pg_class
     WHERE relnamespace = ${literal(name)}::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition)`
   // A partition is reached through the log alone, so nobody is granted anything on it.

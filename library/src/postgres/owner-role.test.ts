@@ -83,15 +83,18 @@ for (const [name, server] of servers) {
       assert.deepEqual(await strangersThings(url, schema), [])
 
       await server.run(`CREATE ROLE ${deployer} LOGIN PASSWORD 'secret' IN ROLE ${schema}_owner`)
-      // As if the newest migration had come with a new version of Daybook.
+      // As if the newest migrations had come with a new version of Daybook.
       await server.run(
         `
         DROP FUNCTION ${schema}.partitions_due(), ${schema}.extend_partitions(bigint);
-        DELETE FROM ${schema}.migration WHERE number = 2`,
+        DROP TABLE ${schema}.member, ${schema}.parked_event, ${schema}.seen_event, ${schema}.read_model;
+        ALTER TABLE ${schema}.checkpoint DROP owner, DROP token, DROP renewed_at_ms, DROP leased_until_ms,
+          DROP is_taken_over, DROP is_paused, DROP trial_position, DROP trial_attempts;
+        DELETE FROM ${schema}.migration WHERE number >= 2`,
         database,
       )
       const { applied } = await migratePostgres(as(url, deployer), { schema })
-      assert.deepEqual(applied, ['002-partitions.sql'])
+      assert.deepEqual(applied, ['002-partitions.sql', '003-following.sql'])
       assert.deepEqual(await strangersThings(url, schema), [])
     })
   })

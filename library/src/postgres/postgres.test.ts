@@ -11,10 +11,15 @@ const servers: readonly (readonly [string, TestServer])[] = [
   ...(debian === undefined ? [] : [['postgres 15', await testServer({ binaries: debian })] as const]),
 ]
 
+const deviations = {
+  'the clock of the host decides, to the millisecond, when a lease and a membership are over':
+    "the clock is the server's, so that machines whose clocks differ agree; `following.test.ts` has its cases",
+}
+
 for (const [name, server] of servers) {
   const database = await server.createDatabase()
   let schemas = 0
-  testConformance(name, () => freshBook(server.url(database), `book_${++schemas}`))
+  testConformance(name, () => freshBook(server.url(database), `book_${++schemas}`), { deviations })
   after(() => server.dispose())
 }
 

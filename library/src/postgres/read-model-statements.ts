@@ -17,6 +17,7 @@ export interface CheckpointStatements {
   readonly start: Statement
   readonly move: Statement
   readonly reset: Statement
+  readonly drop: Statement
   /** Whoever makes tables waits for others who do. */
   readonly lockTables: string
 }
@@ -36,15 +37,19 @@ export function checkpointStatements(schema: string): CheckpointStatements {
       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subscription) DO NOTHING`),
     move: statement(`
       UPDATE ${checkpoint} SET position = $3, epoch = $4, fingerprint = $5, updated_at_ms = $6
-      WHERE subscription = $1 AND position = $2 RETURNING 1`),
+      WHERE subscription = $1 AND position = $2 AND ${isHeld} RETURNING 1`),
     reset: statement(`
       INSERT INTO ${checkpoint} (subscription, position, epoch, fingerprint, updated_at_ms)
       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subscription) DO UPDATE SET
         position = excluded.position, epoch = excluded.epoch, fingerprint = excluded.fingerprint,
         updated_at_ms = excluded.updated_at_ms`),
+    drop: statement(`DELETE FROM ${checkpoint} WHERE subscription = $1`),
     lockTables: `SELECT pg_advisory_xact_lock(${0x6479626b}, hashtext(${literal(readSchemaOf(schema))}))`,
   }
 }
+
+/** $7 owner and $8 token of the lease that must be held, null for none: compared where the checkpoint is moved. */
+const isHeld = '($7::text IS NULL OR owner = $7 AND token = $8::bigint)'
 
 /** The types of declared columns. Text compares by bytes, as everywhere in a book. */
 export const sqlTypes: { readonly [type in ColumnType]: string } = {
@@ -57,7 +62,12 @@ export const sqlTypes: { readonly [type in ColumnType]: string } = {
 /** The statements of one version of one read model. */
 export interface ReadModelStatements {
   readonly create: string
-  readonly createIndexes: readonly string[]
+  /** Each with its name. */
+  readonly createIndexes: readonly { readonly name: string; readonly text: string }[]
+  /** Names of those of its indexes that are there. */
+  readonly readIndexes: Statement
+  /** Whoever makes indexes of the table waits for others who do. */
+  readonly lockIndexes: string
   /** Lets other members of the writing role write it, and the reading role read it, where there are such roles. */
   readonly share: string
   /** Name and type of the columns that the table has; none when there is no table. */
@@ -67,21 +77,28 @@ export interface ReadModelStatements {
   readonly loadFrom: Statement
   readonly change: Statement
   readonly clear: string
+  readonly drop: string
 }
 
 /** Texts for one read model of the book in a schema. Its names are quoted: they may be words of SQL. */
 export function readModelStatements(schema: string, shape: ReadModelShape): ReadModelStatements {
-  const name = identifier(`${shape.name}_v${shape.version}`)
+  const name = tableNameOf(shape)
   const table = `${quoted(readSchemaOf(schema))}.${quoted(name)}`
+  const indexNames = Object.keys(shape.columns).map((_column, index) => identifier(`${name}_${index + 1}`))
   const columns = Object.entries(shape.columns)
   const declared = columns.map(([column, type]) => `${quoted(column)} ${sqlTypes[type]}${collation(type)}`)
   return {
     create: `CREATE TABLE ${table} (
       ${['key text COLLATE "C" NOT NULL PRIMARY KEY', 'document json NOT NULL', ...declared].join(', ')})`,
     createIndexes: columns.map(([column], index) => {
-      const indexName = quoted(identifier(`${name}_${index + 1}`))
-      return `CREATE INDEX ${indexName} ON ${table} (${quoted(column)} NULLS FIRST, key)`
+      const indexName = indexNames[index] ?? ''
+      const text = `CREATE INDEX ${quoted(indexName)} ON ${table} (${quoted(column)} NULLS FIRST, key)`
+      return { name: indexName, text }
     }),
+    readIndexes: statement(`
+      SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+      WHERE i.indrelid = to_regclass(${literal(table)})`),
+    lockIndexes: `SELECT pg_advisory_xact_lock(${0x6479626b}, hashtext(${literal(table)}))`,
     share: shareWithRoles(schema, table),
     columns: statement(`
       SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -93,13 +110,19 @@ export function readModelStatements(schema: string, shape: ReadModelShape): Read
       LEFT JOIN ${table} AS t ON t.key = ANY ($1) WHERE c.subscription = $2`),
     change: statement(changeText(schema, table, columns)),
     clear: `DELETE FROM ${table}`,
+    drop: `DROP TABLE IF EXISTS ${table}`,
   }
+}
+
+/** `balances_v2`; that of a copy filled anew is `balances_v2_g3`. */
+function tableNameOf({ name, version, generation = 1 }: ReadModelShape): string {
+  return identifier(generation === 1 ? `${name}_v${version}` : `${name}_v${version}_g${generation}`)
 }
 
 /**
  * One statement, so one round trip: the checkpoint moves, and only if it did, documents are deleted and written.
- * $1 subscription, $2 from, $3 to, $4 epoch, $5 fingerprint, $6 time, $7 keys to delete, $8 keys, $9 documents, then
- * an array for each column.
+ * $1 subscription, $2 from, $3 to, $4 epoch, $5 fingerprint, $6 time, $7 owner and $8 token of the lease, $9 keys to
+ * delete, $10 keys, $11 documents, then an array for each column.
  */
 function changeText(
   schema: string,
@@ -108,17 +131,17 @@ function changeText(
 ): string {
   const names = ['key', 'document', ...columns.map(([column]) => quoted(column))]
   const arrays = [
-    '$8::text[]',
-    '$9::json[]',
-    ...columns.map(([, type], index) => `$${10 + index}::${sqlTypes[type]}[]`),
+    '$10::text[]',
+    '$11::json[]',
+    ...columns.map(([, type], index) => `$${12 + index}::${sqlTypes[type]}[]`),
   ]
   const assignments = names.slice(1).map((column) => `${column} = excluded.${column}`)
   return `
     WITH moved AS (
       UPDATE ${quoted(schema)}.checkpoint SET position = $3, epoch = $4, fingerprint = $5, updated_at_ms = $6
-      WHERE subscription = $1 AND position = $2 RETURNING 1
+      WHERE subscription = $1 AND position = $2 AND ${isHeld} RETURNING 1
     ), deleted AS (
-      DELETE FROM ${table} WHERE key = ANY ($7::text[]) AND EXISTS (SELECT FROM moved)
+      DELETE FROM ${table} WHERE key = ANY ($9::text[]) AND EXISTS (SELECT FROM moved)
     ), written AS (
       INSERT INTO ${table} (${names.join(', ')})
       SELECT * FROM unnest(${arrays.join(', ')}) WHERE EXISTS (SELECT FROM moved)
@@ -180,9 +203,11 @@ export interface BoundText {
 export function findDocuments(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
   const { text, values } = fromWhere(schema, shape, query)
   // Nulls come first ascending, and last descending, as the indexes have them.
-  const terms = query.orderBy.map(({ column, direction }) =>
-    direction === 'asc' ? `${quoted(column)} ASC NULLS FIRST` : `${quoted(column)} DESC NULLS LAST`,
-  )
+  const terms = query.orderBy.map(({ column, direction }) => {
+    // Its index is of the plain order, and a key is never null.
+    if (column === 'key') return direction === 'asc' ? 'key' : 'key DESC'
+    return direction === 'asc' ? `${quoted(column)} ASC NULLS FIRST` : `${quoted(column)} DESC NULLS LAST`
+  })
   const order = [...terms, 'key'].join(', ')
   return {
     text: `SELECT key, document ${text} ORDER BY ${order} LIMIT $${values.length + 1}`,
@@ -199,7 +224,7 @@ export function countDocuments(schema: string, shape: ReadModelShape, query: Doc
 function fromWhere(schema: string, shape: ReadModelShape, query: DocumentQuery): BoundText {
   const values: unknown[] = []
   const conditions = query.where.map((condition) => conditionText(shape, condition, values))
-  const table = `${quoted(readSchemaOf(schema))}.${quoted(identifier(`${shape.name}_v${shape.version}`))}`
+  const table = `${quoted(readSchemaOf(schema))}.${quoted(tableNameOf(shape))}`
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
   return { text: `FROM ${table} ${where}`, values }
 }

@@ -1,6 +1,6 @@
 import type { DocumentQuery } from '../core/document-query.ts'
 import { DaybookError } from '../core/errors.ts'
-import { Mutex } from '../core/mutex.ts'
+import type { Lease } from '../core/ports/following.ts'
 import type {
   Checkpoint,
   ColumnValue,
@@ -12,10 +12,10 @@ import type {
 } from '../core/ports/read-models.ts'
 import { jsonArray, textArray } from './arrays.ts'
 import type { Row, Runner, Session } from './connection.ts'
-import { isConnectionLoss, isWorthRepeating, openedReadOnly, translated } from './errors.ts'
+import type { DerivedWriter } from './derived-writer.ts'
+import { followingStatements } from './following-statements.ts'
+import { createMissingIndexes } from './indexing.ts'
 import * as sql from './read-model-statements.ts'
-import { begin, type Statement } from './statements.ts'
-import { type Transaction, transact } from './transaction.ts'
 
 /** What read models need. */
 export interface ReadModelParts {
@@ -24,6 +24,7 @@ export interface ReadModelParts {
   readonly reader: Session
   /** Used by read models and snapshots alone; their commits do not wait for the disk. */
   readonly derived: DerivedWriter
+  readonly isReadOnly: boolean
 }
 
 /**
@@ -39,10 +40,42 @@ export class PostgresReadModels implements ReadModelStore {
     this.#checkpoints = sql.checkpointStatements(parts.schema)
   }
 
-  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
-    await this.#parts.derived.durableTransaction(async (transaction) => {
-      await createReadModel(transaction, this.#parts.schema, shape)
+  async prepare(
+    shape: ReadModelShape,
+    subscription: string,
+    start: Checkpoint,
+    isIndexed = true,
+  ): Promise<void> {
+    const { schema, derived } = this.#parts
+    const isNew = await derived.durableTransaction(async (transaction) => {
+      const isMade = await createReadModel(transaction, schema, shape, isIndexed)
       await transaction.run(this.#checkpoints.start, [subscription, ...checkpointCells(start)])
+      return isMade
+    })
+    if (isIndexed && !isNew) await this.index(shape)
+  }
+
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    return this.#read(async (runner) => {
+      const held = columnTypes(await runner.run(sql.readModelStatements(this.#parts.schema, shape).columns))
+      const declared = Object.entries(shape.columns)
+      return new Set(
+        declared.flatMap(([name, type]) => (held.get(name) === sql.sqlTypes[type] ? [name] : [])),
+      )
+    })
+  }
+
+  index(shape: ReadModelShape): Promise<void> {
+    return createMissingIndexes(this.#parts, shape)
+  }
+
+  async drop(shape: ReadModelShape, subscription: string): Promise<void> {
+    const { schema, derived } = this.#parts
+    const { dropAllParked, dropAllSeen } = followingStatements(schema)
+    await derived.durableTransaction(async (transaction) => {
+      await transaction.run(sql.readModelStatements(schema, shape).drop)
+      for (const text of [this.#checkpoints.drop, dropAllParked, dropAllSeen])
+        await transaction.run(text, [subscription])
     })
   }
 
@@ -81,11 +114,15 @@ export class PostgresReadModels implements ReadModelStore {
     )
   }
 
-  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
-    return this.#parts.derived.transaction(async (transaction) => {
-      const values = [subscription, fromPosition, ...checkpointCells(checkpoint)]
-      return (await transaction.run(this.#checkpoints.move, values)).length === 1
-    })
+  moveCheckpoint(
+    subscription: string,
+    fromPosition: number,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+  ): Promise<boolean> {
+    return this.#parts.derived.transaction((transaction) =>
+      moveCheckpoint(transaction, this.#parts.schema, { subscription, fromPosition, checkpoint, lease }),
+    )
   }
 
   find(
@@ -105,10 +142,15 @@ export class PostgresReadModels implements ReadModelStore {
   }
 
   async reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
-    await this.#parts.derived.durableTransaction(async (transaction) => {
-      await createReadModel(transaction, this.#parts.schema, shape)
-      await transaction.run(sql.readModelStatements(this.#parts.schema, shape).clear)
+    const { schema, derived } = this.#parts
+    const { dropUndecided, dropAllSeen } = followingStatements(schema)
+    await derived.durableTransaction(async (transaction) => {
+      await createReadModel(transaction, schema, shape, true)
+      await transaction.run(sql.readModelStatements(schema, shape).clear)
       await transaction.run(this.#checkpoints.reset, [subscription, ...checkpointCells(start)])
+      // The log is read anew, and would meet these twice.
+      await transaction.run(dropUndecided, [subscription])
+      await transaction.run(dropAllSeen, [subscription])
     })
   }
 
@@ -122,95 +164,47 @@ function unnamed(text: string): { readonly text: string; readonly name: string }
   return { text, name: '' }
 }
 
-/** The one connection that writes what can be thrown away: one transaction at a time in this process. */
-export class DerivedWriter implements Runner {
-  readonly #session: Session
-  readonly #isReadOnly: boolean
-  readonly #mutex = new Mutex()
-  /** When the server was given up last, and why. */
-  #lost: { readonly atMs: number; readonly error: unknown } | undefined
-
-  /** @param isReadOnly refuses to write, whatever the user may do */
-  constructor(session: Session, isReadOnly: boolean) {
-    this.#session = session
-    this.#isReadOnly = isReadOnly
-  }
-
-  /** Runs one statement between two transactions, never as part of one. */
-  run(statement: Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
-    return this.#mutex.run(() => this.#session.run(statement, values))
-  }
-
-  /** Runs work in a transaction; again when it certainly did nothing, or may well be done twice. Throws coded errors. */
-  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transact(work, false)
-  }
-
-  /**
-   * As `transaction`, and on the disk when it resolves: for what is done once and not looked for again. A process that
-   * outlives a crash of the server goes on as if it were there.
-   */
-  durableTransaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    return this.#transact(work, true)
-  }
-
-  #transact<Result>(
-    work: (transaction: Transaction) => Promise<Result>,
-    flushesAtCommit: boolean,
-  ): Promise<Result> {
-    const { timeoutMs, name, host } = this.#session.address
-    if (this.#isReadOnly) return Promise.reject(openedReadOnly(name))
-    const askedMs = performance.now()
-    return this.#mutex.run(async () => {
-      // Who has waited as long as those before it, who found nobody there, need not wait as long again.
-      if (this.#lost !== undefined && this.#lost.atMs - askedMs >= timeoutMs) throw this.#lost.error
-      const startMs = performance.now()
-      for (let delayMs = 5; ; delayMs = Math.min(500, delayMs * 2)) {
-        try {
-          const result = await transact(this.#session, begin(timeoutMs, flushesAtCommit), work)
-          this.#lost = undefined
-          return result
-        } catch (error) {
-          // A change that was committed after all is not at its checkpoint any more, and is not done twice.
-          const isHarmless = isWorthRepeating(error) || isConnectionLoss(error)
-          if (!isHarmless || performance.now() - startMs >= timeoutMs) throw this.#givenUp(error, name)
-        }
-        await host.sleep(delayMs * (0.5 + host.random()))
-      }
-    })
-  }
-
-  #givenUp(cause: unknown, name: string): unknown {
-    const error = translated(cause, name)
-    if (isConnectionLoss(cause)) this.#lost = { atMs: performance.now(), error }
-    return error
-  }
-}
-
 /** Read models as seen and changed by a transaction under way. */
 export function changesIn(runner: Runner, schema: string): ReadModelTransaction {
   const checkpoints = sql.checkpointStatements(schema)
   return {
     checkpoint: (subscription) => readCheckpoint(runner, checkpoints, subscription),
-    documents: (shape, keys) => loadDocuments(runner, schema, shape, keys),
+    documents: (shape, keys, from) =>
+      from === undefined
+        ? loadDocuments(runner, schema, shape, keys)
+        : loadDocumentsFrom(runner, { schema, name: schema, shape, keys, from }),
     change: (change) => applyChange(runner, schema, change),
   }
 }
 
-/** Creates what is missing. One at a time: `CREATE TABLE IF NOT EXISTS` alone fails when two do. */
-async function createReadModel(runner: Runner, schema: string, shape: ReadModelShape): Promise<void> {
+/** True when it was not there. One at a time: `CREATE TABLE IF NOT EXISTS` alone fails when two do. */
+async function createReadModel(
+  runner: Runner,
+  schema: string,
+  shape: ReadModelShape,
+  isIndexed: boolean,
+): Promise<boolean> {
   const { create, createIndexes, columns, share } = sql.readModelStatements(schema, shape)
   await runner.run(sql.checkpointStatements(schema).lockTables)
   const held = await runner.run(columns)
-  if (held.length > 0) return refuseOtherColumns(held, shape)
+  if (held.length > 0) {
+    refuseOtherColumns(held, shape)
+    return false
+  }
   await runner.run(create)
-  for (const text of createIndexes) await runner.run(text)
+  if (isIndexed) for (const { text } of createIndexes) await runner.run(text)
   await runner.run(share)
+  return true
+}
+
+/** Names and types of the columns that a table has. */
+function columnTypes(rows: readonly Row[]): ReadonlyMap<string, string> {
+  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
 /** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
 function refuseOtherColumns(rows: readonly Row[], shape: ReadModelShape): void {
-  const held = new Map(rows.map(([name, type]) => [String(name), String(type)]))
+  const held = columnTypes(rows)
   const declared = Object.entries(shape.columns)
   const isSame =
     held.size === declared.length + 2 &&
@@ -224,15 +218,40 @@ function refuseOtherColumns(rows: readonly Row[], shape: ReadModelShape): void {
   )
 }
 
+/** Moves a checkpoint that is where it must be, under the lease that must be held. */
+export async function moveCheckpoint(
+  runner: Runner,
+  schema: string,
+  moved: Pick<ReadModelChange, 'subscription' | 'fromPosition' | 'checkpoint' | 'lease'>,
+): Promise<boolean> {
+  if (isForAnother(moved)) return false
+  const rows = await runner.run(sql.checkpointStatements(schema).move, moveCells(moved))
+  return rows.length === 1
+}
+
+/** A lease of another subscription gives no right to this one. */
+function isForAnother({ subscription, lease }: Pick<ReadModelChange, 'subscription' | 'lease'>): boolean {
+  return lease !== undefined && lease.subscription !== subscription
+}
+
+function moveCells({
+  subscription,
+  fromPosition,
+  checkpoint,
+  lease,
+}: Pick<ReadModelChange, 'subscription' | 'fromPosition' | 'checkpoint' | 'lease'>): readonly ColumnValue[] {
+  const holder = [lease?.owner ?? null, lease?.token ?? null]
+  return [subscription, fromPosition, ...checkpointCells(checkpoint), ...holder]
+}
+
 async function applyChange(runner: Runner, schema: string, change: ReadModelChange): Promise<boolean> {
-  const { shape, subscription, fromPosition, checkpoint, upserts, deletes } = change
+  if (isForAnother(change)) return false
+  const { shape, upserts, deletes } = change
   const columns = Object.keys(shape.columns).map((_column, index) =>
     upserts.map((upsert) => upsert.columns[index] ?? null),
   )
   const [row] = await runner.run(sql.readModelStatements(schema, shape).change, [
-    subscription,
-    fromPosition,
-    ...checkpointCells(checkpoint),
+    ...moveCells(change),
     textArray(deletes),
     textArray(upserts.map(({ key }) => key)),
     jsonArray(upserts.map(({ document }) => document)),

@@ -1,6 +1,6 @@
 import type { SnapshotRow, SnapshotStore } from '../core/ports/snapshots.ts'
 import type { Session } from './connection.ts'
-import type { DerivedWriter } from './read-models.ts'
+import type { DerivedWriter } from './derived-writer.ts'
 import type { LogStatements } from './statements.ts'
 
 /** Snapshots in their table; their commits need not reach the disk at once. */

@@ -65,6 +65,9 @@ export function boundLock(lock: string, timeoutMs: number): string {
 /** Has warnings sent, whatever the default: one of them says that a commit has not waited for the replicas. */
 export const hearWarnings = 'SET LOCAL client_min_messages = warning'
 
+/** Run behind the lock, for a statement that is sent before the lock is known to be got. */
+export const noteLock = "SET LOCAL daybook.holds = 'lock'"
+
 /** The commit of this transaction does not wait for the disk. */
 export const flushLater = 'SET LOCAL synchronous_commit = off'
 
@@ -83,6 +86,8 @@ export interface LogStatements {
   readonly readKeys: Statement
   readonly readIds: Statement
   readonly insertEvents: Statement
+  /** As `insertEvents`, if the lock is held and the chain hash $14 is that of the head; $13 is its position. */
+  readonly insertBehind: Statement
   readonly insertKeys: Statement
   readonly readHashes: Statement
   readonly readBounds: Statement
@@ -140,10 +145,10 @@ export function logStatements(schema: string): LogStatements {
       SELECT key, fingerprint, first_position, event_count FROM ${inSchema('idempotency_key')}
       WHERE key = ANY ($1)`),
     readIds: statement(`SELECT id FROM ${eventIndex} WHERE id = ANY ($1::uuid[])`),
-    insertEvents: statement(`
-      INSERT INTO ${event} (${eventColumns}, leaf_hash, chain_hash)
-      SELECT * FROM unnest($1::int8[], $2::text[], $3::int8[], $4::text[], $5::int8[], $6::uuid[], $7::json[],
-        $8::json[], $9::json[], $10::int8[], $11::bytea[], $12::bytea[])`),
+    insertEvents: statement(insertion(inSchema('event'))),
+    insertBehind: statement(`${insertion(inSchema('event'))}
+      WHERE current_setting('daybook.holds', true) = 'lock'
+        AND (SELECT chain_hash FROM ${event} WHERE position >= $13 ORDER BY position DESC LIMIT 1) = $14::bytea`),
     insertKeys: statement(`
       INSERT INTO ${inSchema('idempotency_key')} (key, fingerprint, first_position, event_count)
       SELECT * FROM unnest($1::text[], $2::text[], $3::int8[], $4::int8[])`),
@@ -170,6 +175,13 @@ export function logStatements(schema: string): LogStatements {
   }
 }
 
+function insertion(event: string): string {
+  return `
+      INSERT INTO ${event} (${eventColumns}, leaf_hash, chain_hash)
+      SELECT * FROM unnest($1::int8[], $2::text[], $3::int8[], $4::text[], $5::int8[], $6::uuid[], $7::json[],
+        $8::json[], $9::json[], $10::int8[], $11::bytea[], $12::bytea[])`
+}
+
 const qualified: string = eventColumns.replaceAll(/(\w+)/g, 'e.$1')
 
 /** What a user lacks who reads, and appends unless $1 is true, as `INSERT on event`. */
@@ -184,6 +196,10 @@ function missingRights(inSchema: (table: string) => string): Statement {
     'idempotency_key',
     'checkpoint',
     'snapshot',
+    'member',
+    'parked_event',
+    'seen_event',
+    'read_model',
   ])
   return statement(`
     SELECT needed || ' on ' || named FROM (

@@ -1,7 +1,13 @@
 import { DaybookError } from '../core/errors.ts'
-import { type Row, type Runner, runOn, type Session } from './connection.ts'
+import { type Row, type Runner, resultOn, runOn, type Session } from './connection.ts'
 import type { PostgresConnection, PostgresNotice } from './driver.ts'
-import { ConnectionLost, isCancelledWait, isConnectionLoss, isServerError } from './errors.ts'
+import {
+  ConnectionLost,
+  isCancelledWait,
+  isConnectionLoss,
+  isServerError,
+  isWorthRepeating,
+} from './errors.ts'
 import * as sql from './statements.ts'
 
 /**
@@ -15,6 +21,7 @@ export class Transaction implements Runner {
   #isInDoubt = false
   #isEnded = false
   #isWarned = false
+  #failure: unknown
   readonly #onNotice = (notice: PostgresNotice): void => {
     if (isCancelledWait(notice)) this.#isWarned = true
   }
@@ -38,8 +45,48 @@ export class Transaction implements Runner {
     return this.#isEnded
   }
 
-  run(statement: sql.Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
-    return runOn(this.#client, statement, values, this.#session.options)
+  /** What the first of its statements failed with that ended the transaction for a reason of the server's own. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  async run(statement: sql.Statement | string, values?: readonly unknown[]): Promise<readonly Row[]> {
+    try {
+      return await runOn(this.#client, statement, values, this.#session.options)
+    } catch (error) {
+      throw this.#noted(error)
+    }
+  }
+
+  /** Runs one statement of the user's; rows are objects, of the values that the driver makes of them. */
+  async objects(
+    text: string,
+    values: readonly unknown[],
+    name: string | undefined,
+  ): Promise<readonly { readonly [column: string]: unknown }[]> {
+    const { isPrepared, replyTimeoutMs } = this.#session.options
+    const named = name !== undefined && isPrepared ? { name } : {}
+    const timeout = replyTimeoutMs === undefined ? {} : { query_timeout: replyTimeoutMs }
+    const one = { rowMode: 'array', queryMode: 'extended' } as const
+    try {
+      const query = { text, values: [...values], ...one, ...named, ...timeout }
+      const { rows, fields = [] } = await this.#client.query(query)
+      return (rows ?? []).map((row) =>
+        Object.fromEntries(fields.map((field, index) => [field.name, row[index]])),
+      )
+    } catch (error) {
+      throw this.#noted(isServerError(error) ? error : new ConnectionLost(error))
+    }
+  }
+
+  #noted(error: unknown): unknown {
+    if (isConnectionLoss(error) || isWorthRepeating(error)) this.#failure ??= error
+    return error
+  }
+
+  /** Runs what writes rows; returns how many, or null when that is not said. */
+  async count(statement: sql.Statement, values: readonly unknown[]): Promise<number | null> {
+    return (await resultOn(this.#client, statement, values, this.#session.options)).rowCount
   }
 
   /** Sends what is run at once in one piece, which spares both sides most of their system calls; waits for all of it. */

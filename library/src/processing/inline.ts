@@ -3,9 +3,40 @@ import type { Checkpoint, ReadModelTransaction } from '../core/ports/read-models
 import type { BookIdentity, InlineStep, LogReader } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { matchesQuery } from '../core/query.ts'
+import { isRetired } from '../core/read-model-copies.ts'
 import { tagsOf } from '../core/recorded-event.ts'
 import type { EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
+
+/** An inline projection, and the copy of its read model that appends go to now. */
+export class InlineProjection {
+  readonly base: ProjectionDefinition
+  #current: ProjectionDefinition
+  #refresh: () => Promise<void> = () => Promise.resolve()
+
+  constructor(base: ProjectionDefinition) {
+    this.base = base
+    this.#current = base
+  }
+
+  /** @param refresh has `turnTo` called when another copy has taken this one's place */
+  turnTo(current: ProjectionDefinition, refresh: () => Promise<void>): void {
+    this.#current = current
+    this.#refresh = refresh
+  }
+
+  /** The copy to fold into and its checkpoint, as the transaction of the append sees them. */
+  async in(
+    models: ReadModelTransaction,
+  ): Promise<{ readonly definition: ProjectionDefinition; readonly checkpoint: Checkpoint | undefined }> {
+    const definition = this.#current
+    const checkpoint = await models.checkpoint(definition.subscription)
+    if (checkpoint === undefined || !isRetired(checkpoint)) return { definition, checkpoint }
+    await this.#refresh()
+    if (this.#current.subscription === definition.subscription) return { definition, checkpoint: undefined }
+    return this.in(models)
+  }
+}
 
 /**
  * Inline projections as one step of the append's own transaction: when the append is visible, so are they. An event
@@ -13,7 +44,7 @@ import { DocumentFold } from './document-fold.ts'
  * first.
  */
 export function inlineStep(
-  projections: readonly ProjectionDefinition[],
+  projections: readonly InlineProjection[],
   identity: BookIdentity,
   now: () => number,
 ): InlineStep | undefined {
@@ -25,13 +56,13 @@ export function inlineStep(
 }
 
 async function project(
-  definition: ProjectionDefinition,
+  projection: InlineProjection,
   rows: readonly EventRow[],
   models: ReadModelTransaction,
   log: LogReader,
   { epoch, nowMs }: { readonly epoch: number; readonly nowMs: number },
 ): Promise<void> {
-  const checkpoint = await models.checkpoint(definition.subscription)
+  const { definition, checkpoint } = await projection.in(models)
   const firstPosition = rows[0]?.position ?? 0
   const lastPosition = rows.at(-1)?.position ?? 0
   if (checkpoint === undefined || checkpoint.position >= firstPosition) {

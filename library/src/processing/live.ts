@@ -1,16 +1,29 @@
-import { type DocumentQuery, selectDocuments } from '../core/document-query.ts'
 import { deepFreeze } from '../core/fold.ts'
 import { Mutex } from '../core/mutex.ts'
 import type { ColumnValue } from '../core/ports/read-models.ts'
 import type { EventLog } from '../core/ports/store.ts'
-import { columnValues, documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
+import { documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
 import { readDurably } from './durable-page.ts'
 
-interface LiveDocument {
+/** A document in memory that a query can be asked of. */
+export interface LiveDocument {
   readonly key: string
   readonly document: string
   readonly columns: { readonly [column: string]: ColumnValue }
+}
+
+/** Documents in memory as a query needs them. Throws `PROJECTION_FAILED`. */
+export function heldDocuments(
+  definition: ProjectionDefinition,
+  documents: ReadonlyMap<string, unknown>,
+): readonly LiveDocument[] {
+  const names = Object.keys(definition.shape.columns)
+  return Array.from(documents, ([key, document]) => {
+    const row = documentRow(definition, key, document)
+    const columns = Object.fromEntries(names.map((name, index) => [name, row.columns[index] ?? null]))
+    return { key, document: row.document, columns }
+  })
 }
 
 /**
@@ -39,19 +52,10 @@ export class LiveProjection {
     return document === undefined ? undefined : documentRow(this.#definition, key, document).document
   }
 
-  async find(query: DocumentQuery): Promise<readonly LiveDocument[]> {
+  /** Every document, of one moment. */
+  async all(): Promise<readonly LiveDocument[]> {
     await this.#catchUp()
-    return selectDocuments(
-      [...this.#documents].map(([key, document]) => this.#held(key, document)),
-      query,
-    )
-  }
-
-  #held(key: string, document: unknown): LiveDocument {
-    const values = columnValues(this.#definition, key, document)
-    const names = Object.keys(this.#definition.shape.columns)
-    const columns = Object.fromEntries(names.map((name, index) => [name, values[index] ?? null]))
-    return { key, document: documentRow(this.#definition, key, document).document, columns }
+    return heldDocuments(this.#definition, this.#documents)
   }
 
   /** Folds up to the head of this moment; questions at the same time wait for each other. */

@@ -22,15 +22,15 @@ export class Wakeups implements Disposable {
     this.#wake?.()
   }
 
-  /** Resolves after a hint or the poll's time: false; true when the signal was aborted. */
-  async next(signal?: AbortSignal): Promise<boolean> {
+  /** Resolves after a hint, the poll's time or `mostMs`: false; true when the signal was aborted. */
+  async next(signal?: AbortSignal, mostMs: number = pollMs): Promise<boolean> {
     if (signal?.aborted) return true
     if (!this.#isHinted) {
       const done = new AbortController()
       const onAbort = (): void => done.abort()
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#wake = onAbort
-      await this.#host.sleep(pollMs, done.signal).catch(() => undefined)
+      await this.#host.sleep(Math.min(pollMs, mostMs), done.signal).catch(() => undefined)
       this.#wake = undefined
       signal?.removeEventListener('abort', onAbort)
     }

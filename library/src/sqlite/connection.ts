@@ -134,7 +134,12 @@ export class Writer {
   /** Runs work in a transaction and commits it; whatever is thrown rolls everything back and comes out translated. */
   transaction<Result>(work: (connection: Connection) => Result | Promise<Result>): Promise<Result> {
     return this.#mutex.run(async () => {
-      if (this.#isClosed) throw new DaybookError('BOOK_CLOSED', `${this.#options.name} is closed`)
+      const { name, isReadOnly } = this.#options
+      if (this.#isClosed) throw new DaybookError('BOOK_CLOSED', `${name} is closed`)
+      // SQLite itself would refuse no more than what changes something.
+      if (isReadOnly) {
+        throw new DaybookError('STORE_READ_ONLY', `${name} was opened with readOnly: true`, { store: name })
+      }
       try {
         const connection = await this.#begin()
         const result = await work(connection)
@@ -142,7 +147,7 @@ export class Writer {
         return result
       } catch (error) {
         this.#abandon(error)
-        throw translated(error, this.#options.name)
+        throw translated(error, name)
       }
     })
   }

@@ -15,6 +15,7 @@ import {
   whenFree,
 } from './connection.ts'
 import { translated } from './errors.ts'
+import { SqliteFollowing } from './following.ts'
 import { SqliteLog } from './log.ts'
 import { migrate, migrations, readIdentity, schemaVersion } from './migrate.ts'
 import { SqliteReadModels } from './read-models.ts'
@@ -108,9 +109,7 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
     }
     const opened = await whenFree(patience, () => new Reader(options))
     reader = opened
-    if (schemaVersion(opened.connection, name, migrations().length) === 0) {
-      throw new DaybookError('STORE_FOREIGN', `${name} is an empty file, not a Daybook book`, { store: name })
-    }
+    requireMigrated(opened.connection, name)
     const identity = readIdentity(opened.connection)
     const read = (): Connection => opened.connection
     const log = new SqliteLog({
@@ -128,6 +127,7 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
       log,
       snapshots: new SqliteSnapshots(read, derived, name),
       readModels: new SqliteReadModels(read, derived, name),
+      following: new SqliteFollowing({ name, host, reader: read, writer, derived }),
       inspect: async () => inspect(read(), options, writer),
       close: async () => {
         log.stopWatching()
@@ -141,6 +141,21 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
     await writer.close()
     throw translated(error, name)
   }
+}
+
+/** Refuses a file that is no book, or one that only reading has not brought up to date. */
+function requireMigrated(connection: Connection, name: string): void {
+  const newest = migrations().length
+  const version = schemaVersion(connection, name, newest)
+  if (version === newest) return
+  if (version === 0) {
+    throw new DaybookError('STORE_FOREIGN', `${name} is an empty file, not a Daybook book`, { store: name })
+  }
+  throw new DaybookError(
+    'STORE_NOT_MIGRATED',
+    `${name} has schema ${version}, and reading needs ${newest}: open it once without readOnly`,
+    { store: name, schema: version, newest },
+  )
 }
 
 /** The connection for reads; opened once, refused after closing. */

@@ -1,8 +1,10 @@
 import type { DocumentQuery } from '../core/document-query.ts'
 import { DaybookError } from '../core/errors.ts'
+import type { Lease } from '../core/ports/following.ts'
 import type {
   Checkpoint,
   ColumnValue,
+  FoldStart,
   ReadModelChange,
   ReadModelShape,
   ReadModelStore,
@@ -10,6 +12,7 @@ import type {
 } from '../core/ports/read-models.ts'
 import type { Cell, Connection, Row, Writer } from './connection.ts'
 import { translated } from './errors.ts'
+import * as following from './following-statements.ts'
 import * as sql from './statements.ts'
 
 /**
@@ -28,10 +31,41 @@ export class SqliteReadModels implements ReadModelStore {
     this.#name = name
   }
 
-  async prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
+  async prepare(
+    shape: ReadModelShape,
+    subscription: string,
+    start: Checkpoint,
+    isIndexed = true,
+  ): Promise<void> {
     await this.#writer.transaction((connection) => {
       createReadModel(connection, shape)
+      if (isIndexed)
+        for (const text of sql.readModelStatements(shape).createIndexes) connection.database.exec(text)
       connection.run(sql.startCheckpoint, subscription, ...checkpointCells(start))
+    })
+  }
+
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>> {
+    return this.#read((connection) => {
+      const held = heldColumns(connection, shape)
+      const declared = Object.entries(shape.columns)
+      return new Set(
+        declared.flatMap(([name, type]) => (held.get(name) === sql.sqlTypes[type] ? [name] : [])),
+      )
+    })
+  }
+
+  async index(shape: ReadModelShape): Promise<void> {
+    // Each in a transaction of its own, so that others have their turn between two of them.
+    for (const text of sql.readModelStatements(shape).createIndexes)
+      await this.#writer.transaction((connection) => connection.database.exec(text))
+  }
+
+  async drop(shape: ReadModelShape, subscription: string): Promise<void> {
+    await this.#writer.transaction((connection) => {
+      connection.database.exec(sql.readModelStatements(shape).drop)
+      for (const text of [sql.dropCheckpoint, following.dropAllParked, following.dropAllSeen])
+        connection.run(text, subscription)
     })
   }
 
@@ -54,18 +88,26 @@ export class SqliteReadModels implements ReadModelStore {
     )
   }
 
-  documents(shape: ReadModelShape, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#read((connection) => loadDocuments(connection, shape, keys))
+  documents(
+    shape: ReadModelShape,
+    keys: readonly string[],
+    from?: FoldStart,
+  ): Promise<ReadonlyMap<string, string>> {
+    return this.#read((connection) => loadDocuments(connection, shape, keys, from))
   }
 
   change(change: ReadModelChange): Promise<boolean> {
     return this.#writer.transaction((connection) => applyChange(connection, change))
   }
 
-  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean> {
-    return this.#writer.transaction(
-      (connection) =>
-        connection.run(sql.moveCheckpoint, subscription, fromPosition, ...checkpointCells(checkpoint)) === 1,
+  moveCheckpoint(
+    subscription: string,
+    fromPosition: number,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+  ): Promise<boolean> {
+    return this.#writer.transaction((connection) =>
+      moveCheckpoint(connection, { subscription, fromPosition, checkpoint, lease }),
     )
   }
 
@@ -92,10 +134,14 @@ export class SqliteReadModels implements ReadModelStore {
 
   async reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void> {
     await this.#writer.transaction((connection) => {
-      const statements = sql.readModelStatements(shape)
+      const { clear, createIndexes } = sql.readModelStatements(shape)
       createReadModel(connection, shape)
-      connection.run(statements.clear)
+      connection.run(clear)
+      for (const text of createIndexes) connection.database.exec(text)
       connection.run(sql.resetCheckpoint, subscription, ...checkpointCells(start))
+      // The log is read anew, and would meet these twice.
+      connection.run(following.dropUndecided, subscription)
+      connection.run(following.dropAllSeen, subscription)
     })
   }
 
@@ -112,26 +158,26 @@ export class SqliteReadModels implements ReadModelStore {
 export function changesIn(connection: Connection): ReadModelTransaction {
   return {
     checkpoint: async (subscription) => checkpointFrom(connection.first(sql.readCheckpoint, subscription)),
-    documents: async (shape, keys) => loadDocuments(connection, shape, keys),
+    documents: async (shape, keys, from) => loadDocuments(connection, shape, keys, from),
     change: async (change) => applyChange(connection, change),
   }
 }
 
-/** Creates what is missing; the columns are compared before an index can name one that is not there. */
+/** Creates the table; its columns are compared before an index can name one that is not there. */
 function createReadModel(connection: Connection, shape: ReadModelShape): void {
-  const { create, createIndexes } = sql.readModelStatements(shape)
-  connection.database.exec(create)
+  connection.database.exec(sql.readModelStatements(shape).create)
   refuseOtherColumns(connection, shape)
-  for (const text of createIndexes) connection.database.exec(text)
+}
+
+/** Names and types of the columns that the table has; none when there is no table. */
+function heldColumns(connection: Connection, shape: ReadModelShape): ReadonlyMap<string, string> {
+  const rows = connection.all(sql.readModelStatements(shape).columns)
+  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
 /** A table made for other columns must not be written with these. Throws `PROJECTION_CHANGED`. */
 function refuseOtherColumns(connection: Connection, shape: ReadModelShape): void {
-  const held = new Map(
-    connection
-      .all(sql.readModelStatements(shape).columns)
-      .map(([name, type]) => [String(name), String(type)]),
-  )
+  const held = heldColumns(connection, shape)
   const declared = Object.entries(shape.columns)
   const isSame =
     held.size === declared.length + 2 &&
@@ -145,10 +191,26 @@ function refuseOtherColumns(connection: Connection, shape: ReadModelShape): void
   )
 }
 
+/** Moves a checkpoint that is where it must be, under the lease that must be held. */
+export function moveCheckpoint(
+  connection: Connection,
+  {
+    subscription,
+    fromPosition,
+    checkpoint,
+    lease,
+  }: Pick<ReadModelChange, 'subscription' | 'fromPosition' | 'checkpoint' | 'lease'>,
+): boolean {
+  // A lease of another subscription gives no right to this one.
+  if (lease !== undefined && lease.subscription !== subscription) return false
+  const holder = [lease?.owner ?? null, lease?.token ?? null]
+  const cells = [fromPosition, ...checkpointCells(checkpoint), ...holder]
+  return connection.run(sql.moveCheckpoint, subscription, ...cells) === 1
+}
+
 function applyChange(connection: Connection, change: ReadModelChange): boolean {
-  const { shape, subscription, fromPosition, checkpoint, upserts, deletes } = change
-  const moved = connection.run(sql.moveCheckpoint, subscription, fromPosition, ...checkpointCells(checkpoint))
-  if (moved === 0) return false
+  const { shape, upserts, deletes } = change
+  if (!moveCheckpoint(connection, change)) return false
   const statements = sql.readModelStatements(shape)
   if (upserts.length > 0) {
     const upsert = connection.prepare(statements.upsert)
@@ -158,14 +220,23 @@ function applyChange(connection: Connection, change: ReadModelChange): boolean {
   return true
 }
 
+/** The documents of the keys; only those of the checkpoint that a fold begins from, when it is given. */
 function loadDocuments(
   connection: Connection,
   shape: ReadModelShape,
   keys: readonly string[],
+  from: FoldStart | undefined,
 ): ReadonlyMap<string, string> {
-  if (keys.length === 0) return new Map()
-  const rows = connection.all(sql.readModelStatements(shape).load, JSON.stringify(keys))
-  return new Map(rows.map(([key, document]) => [String(key), String(document)]))
+  const { load, loadFrom } = sql.readModelStatements(shape)
+  if (from === undefined) {
+    const rows = keys.length === 0 ? [] : connection.all(load, JSON.stringify(keys))
+    return new Map(rows.map(([key, document]) => [String(key), String(document)]))
+  }
+  const rows = connection.all(loadFrom, JSON.stringify(keys), from.subscription)
+  if (rows[0]?.[2] !== from.position) {
+    throw new DaybookError('TRANSACTION_ABORTED', `somebody else moved ${from.subscription}`, { ...from })
+  }
+  return new Map(rows.flatMap(([key, document]) => (key === null ? [] : [[String(key), String(document)]])))
 }
 
 function checkpointCells({ position, epoch, fingerprint, updatedAtMs }: Checkpoint): readonly Cell[] {

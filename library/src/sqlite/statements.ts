@@ -112,11 +112,17 @@ export const readCheckpoint = `
   SELECT position, epoch, fingerprint, updated_at_ms FROM checkpoint WHERE subscription = ?`
 export const readCheckpoints = `
   SELECT subscription, position, epoch, fingerprint, updated_at_ms FROM checkpoint ORDER BY subscription`
-export const startCheckpoint = 'INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?, ?, ?)'
+const insertCheckpoint = `
+  INSERT INTO checkpoint (subscription, position, epoch, fingerprint, updated_at_ms) VALUES (?, ?, ?, ?, ?)`
+export const startCheckpoint: string = `${insertCheckpoint} ON CONFLICT DO NOTHING`
+/** ?7 owner and ?8 token of the lease that must be held, null for none: compared where the checkpoint is moved. */
 export const moveCheckpoint = `
   UPDATE checkpoint SET position = ?3, epoch = ?4, fingerprint = ?5, updated_at_ms = ?6
-  WHERE subscription = ?1 AND position = ?2`
-export const resetCheckpoint = 'INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)'
+  WHERE subscription = ?1 AND position = ?2 AND (?7 IS NULL OR owner = ?7 AND token = ?8)`
+export const resetCheckpoint: string = `${insertCheckpoint}
+  ON CONFLICT DO UPDATE SET position = excluded.position, epoch = excluded.epoch,
+    fingerprint = excluded.fingerprint, updated_at_ms = excluded.updated_at_ms`
+export const dropCheckpoint = 'DELETE FROM checkpoint WHERE subscription = ?'
 
 export const sqlTypes: { readonly [type in ColumnType]: string } = {
   integer: 'INTEGER',
@@ -136,7 +142,8 @@ const sqlOperators: { readonly [operator in ColumnCondition['operator']]: string
 
 /** The statements of one read model. Its names were checked when the projection was defined, and are quoted here. */
 export function readModelStatements(shape: ReadModelShape): ReadModelStatements {
-  const table = quoted(`read:${shape.name}@${shape.version}`)
+  const name = tableOf(shape)
+  const table = quoted(name)
   const columns = Object.entries(shape.columns)
   const names = columns.map(([column]) => quoted(column))
   const assignments = ['document', ...names].map((column) => `${column} = excluded.${column}`)
@@ -145,16 +152,24 @@ export function readModelStatements(shape: ReadModelShape): ReadModelStatements 
         ${['key TEXT NOT NULL PRIMARY KEY', 'document TEXT NOT NULL', ...columns.map(([column, type]) => `${quoted(column)} ${sqlTypes[type]}`)].join(', ')}
       ) STRICT`,
     createIndexes: columns.map(([column]) => {
-      const index = quoted(`read:${shape.name}@${shape.version} ${column}`)
+      const index = quoted(`${name} ${column}`)
       return `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (${quoted(column)}, key)`
     }),
     load: `SELECT key, document FROM ${table} WHERE key IN (SELECT value FROM json_each(?))`,
-    columns: `SELECT name, type FROM pragma_table_info('${`read:${shape.name}@${shape.version}`}')`,
+    loadFrom: `SELECT t.key, t.document, c.position FROM checkpoint AS c
+      LEFT JOIN ${table} AS t ON t.key IN (SELECT value FROM json_each(?1)) WHERE c.subscription = ?2`,
+    columns: `SELECT name, type FROM pragma_table_info('${name}')`,
     upsert: `INSERT INTO ${table} (${['key', 'document', ...names].join(', ')}) VALUES (${['?', '?', ...names.map(() => '?')].join(', ')})
       ON CONFLICT (key) DO UPDATE SET ${assignments.join(', ')}`,
     delete: `DELETE FROM ${table} WHERE key = ?`,
     clear: `DELETE FROM ${table}`,
+    drop: `DROP TABLE IF EXISTS ${table}`,
   }
+}
+
+/** `read:balances@2`; that of a copy filled anew is `read:balances@2.3`. */
+function tableOf({ name, version, generation = 1 }: ReadModelShape): string {
+  return generation === 1 ? `read:${name}@${version}` : `read:${name}@${version}.${generation}`
 }
 
 export interface ReadModelStatements {
@@ -163,9 +178,12 @@ export interface ReadModelStatements {
   /** Name and type of the columns the table has. */
   readonly columns: string
   readonly load: string
+  /** The documents with the position of the checkpoint: a row at least, where there is a checkpoint. */
+  readonly loadFrom: string
   readonly upsert: string
   readonly delete: string
   readonly clear: string
+  readonly drop: string
 }
 
 /** Selects documents, or counts them; the parameters are the conditions' values, then the limit. */
@@ -187,7 +205,7 @@ function fromWhere(shape: ReadModelShape, query: DocumentQuery): string {
     return `${quoted(column)} ${sqlOperators[operator]} ${value}`
   })
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
-  return `FROM ${quoted(`read:${shape.name}@${shape.version}`)} ${where}`
+  return `FROM ${quoted(tableOf(shape))} ${where}`
 }
 
 function quoted(identifier: string): string {

@@ -56,6 +56,19 @@ describe('testHost', () => {
     assert.equal(host.now(), 1_000_010)
   })
 
+  it('skips time at once: who sleeps wakes once, at the end', async () => {
+    const host = testHost({ now: 0 })
+    const woken: number[] = []
+    const poll = async (): Promise<void> => {
+      for (;;) woken.push(await host.sleep(1_000).then(() => host.now()))
+    }
+    void poll()
+    await host.skip(86_400_000)
+    assert.deepEqual(woken, [86_400_000])
+    await host.advance(1_000)
+    assert.deepEqual(woken, [86_400_000, 86_401_000])
+  })
+
   it('ends a sleep that is aborted with the reason', async () => {
     const host = testHost()
     const abort = new AbortController()

@@ -15,6 +15,11 @@ export interface TestHostOptions {
 export interface TestHost extends Host {
   /** Lets time pass, in ms, and wakes on the way whoever sleeps, each at its own time. */
   advance(timeMs: number): Promise<void>
+  /**
+   * Lets time pass at once, in ms: who sleeps wakes once, at the end, as after a machine was suspended. For long times:
+   * whoever looks every second would look 86,400 times a day.
+   */
+  skip(timeMs: number): Promise<void>
   /** Sets the clock, forwards or backwards, as an operator would: no time passes and nobody wakes. */
   setNow(nowMs: number): void
   /** How many are asleep. */
@@ -39,6 +44,7 @@ export function testHost(options: TestHostOptions = {}): TestHost {
   return {
     ...machine,
     advance: (timeMs) => time.advance(timeMs, machine.nextTurn),
+    skip: (timeMs) => time.skip(timeMs, machine.nextTurn),
     setNow: (nowMs) => {
       time.nowMs = nowMs
     },
@@ -109,6 +115,13 @@ class VirtualTime {
       await nextTurn()
     }
     this.#pass(endMs)
+  }
+
+  async skip(timeMs: number, nextTurn: () => Promise<void>): Promise<void> {
+    await nextTurn()
+    this.#pass(this.#passedMs + timeMs)
+    for (const sleeper of this.sleeping) if (sleeper.untilMs <= this.#passedMs) sleeper.wake()
+    await nextTurn()
   }
 
   #pass(toMs: number): void {

@@ -12,6 +12,7 @@ import {
   withoutLock,
 } from './alterations.ts'
 import { type Alteration, all, replaced } from './altered-driver.ts'
+import { followingMutants } from './following.ts'
 
 /** One bug, and the case that must see it. */
 export interface PostgresMutant {
@@ -299,4 +300,5 @@ export const postgresMutants: readonly PostgresMutant[] = [
   ...reading,
   ...storing,
   ...waking,
+  ...followingMutants,
 ]

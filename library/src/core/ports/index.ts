@@ -17,8 +17,23 @@ export {
   type HeldDocument,
   selectDocuments,
 } from '../document-query.ts'
+export { followingTransaction, type RunInTransaction } from '../following-transaction.ts'
 export { matchesQuery, type QueryItem } from '../query.ts'
 export { type EventRow, genesisHash, RowHasher, type RowHashes } from '../row-hash.ts'
+export type {
+  Acquired,
+  FollowingStore,
+  FollowingTransaction,
+  Lease,
+  LeaseStatus,
+  ParkedEvent,
+  ParkedFilter,
+  ParkedStatus,
+  ReadModelCopy,
+  ReadModelRecord,
+  SqlTransaction,
+  Trial,
+} from './following.ts'
 export type { Host } from './host.ts'
 export type {
   Checkpoint,

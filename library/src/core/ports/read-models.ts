@@ -1,4 +1,5 @@
 import type { DocumentQuery } from '../document-query.ts'
+import type { Lease } from './following.ts'
 
 /** The type of a declared column; a column of a document that lacks the field is null. */
 export type ColumnType = 'integer' | 'real' | 'text' | 'boolean'
@@ -11,6 +12,8 @@ export interface ReadModelShape {
   /** Name and version: `balances`, 2. */
   readonly name: string
   readonly version: number
+  /** Which copy: 1 (the default) was filled when the version was new, 2, 3 … by rebuilding it beside. */
+  readonly generation?: number
   readonly columns: { readonly [column: string]: ColumnType }
 }
 
@@ -41,6 +44,8 @@ export interface ReadModelChange {
   readonly checkpoint: Checkpoint
   readonly upserts: readonly DocumentRow[]
   readonly deletes: readonly string[]
+  /** Must still be held; without one whoever finds the checkpoint where it was may move it. */
+  readonly lease?: Lease | undefined
 }
 
 /** Where a fold begins: the checkpoint of a subscription. */
@@ -63,24 +68,42 @@ export interface ReadModelTransaction {
     keys: readonly string[],
     from?: FoldStart,
   ): Promise<ReadonlyMap<string, string>>
-  /** False, and nothing changed, when the checkpoint is not at `fromPosition`. */
+  /** False, and nothing changed, when the checkpoint is not at `fromPosition`, or the lease is not held or another's. */
   change(change: ReadModelChange): Promise<boolean>
 }
 
 /** Where read models and checkpoints are kept. All of it can be thrown away and comes back the same. */
 export interface ReadModelStore extends ReadModelTransaction {
-  /** Creates what the shape needs and, when there is none, the checkpoint. Idempotent; safe when many start at once. */
-  prepare(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void>
+  /**
+   * Creates what the shape needs and, when there is none, the checkpoint. Idempotent; safe when many start at once.
+   *
+   * @param isIndexed false leaves the indexes of the columns to `index`: a copy is filled faster without
+   */
+  prepare(shape: ReadModelShape, subscription: string, start: Checkpoint, isIndexed?: boolean): Promise<void>
+  /** Which of the declared columns the stored copy has, of the same type; none when there is no copy. */
+  storedColumns(shape: ReadModelShape): Promise<ReadonlySet<string>>
+  /** Creates the indexes of the declared columns that are missing. */
+  index(shape: ReadModelShape): Promise<void>
+  /** Removes a copy, its checkpoint with the lease, and what is parked or seen of its subscription. Idempotent. */
+  drop(shape: ReadModelShape, subscription: string): Promise<void>
   /** As `prepare`, for a subscription without a read model. */
   prepareSubscription(subscription: string, start: Checkpoint): Promise<void>
-  /** Moves a checkpoint; false when it is not at `fromPosition`. */
-  moveCheckpoint(subscription: string, fromPosition: number, checkpoint: Checkpoint): Promise<boolean>
+  /** Moves a checkpoint; false when it is not at `fromPosition`, or the lease is not held any more. */
+  moveCheckpoint(
+    subscription: string,
+    fromPosition: number,
+    checkpoint: Checkpoint,
+    lease?: Lease,
+  ): Promise<boolean>
   checkpoints(): Promise<readonly { readonly subscription: string; readonly checkpoint: Checkpoint }[]>
   find(
     shape: ReadModelShape,
     query: DocumentQuery,
   ): Promise<readonly { readonly key: string; readonly document: string }[]>
   count(shape: ReadModelShape, query: DocumentQuery): Promise<number>
-  /** Empties the read model and sets its checkpoint, in one transaction. */
+  /**
+   * Empties the read model, sets its checkpoint and forgets what is parked or seen, for all of it is met again, in one
+   * transaction. What a person skipped stays so.
+   */
   reset(shape: ReadModelShape, subscription: string, start: Checkpoint): Promise<void>
 }

@@ -2,6 +2,7 @@ import type { AppendOutcome, KeyRecord, LogHead } from '../append-plan.ts'
 import type { AppendRequest } from '../append-request.ts'
 import type { QueryItem } from '../query.ts'
 import type { EventRow, RowHashes } from '../row-hash.ts'
+import type { FollowingStore } from './following.ts'
 import type { Host } from './host.ts'
 import type { ReadModelStore, ReadModelTransaction } from './read-models.ts'
 import type { SnapshotStore } from './snapshots.ts'
@@ -24,6 +25,7 @@ export interface OpenStore {
   readonly log: EventLog
   readonly snapshots: SnapshotStore
   readonly readModels: ReadModelStore
+  readonly following: FollowingStore
   /** What the store can tell of itself, for people and for `daybook doctor`. */
   inspect(): Promise<StoreReport>
   /** Waits for work under way, then releases everything. Safe to call twice. */
@@ -62,8 +64,14 @@ export interface EventLog extends LogReader {
    * Rejects only when the whole transaction failed, and then nothing was written.
    *
    * @param inline runs inside the transaction after the rows are written; if it rejects, so does the append
+   * @param next called, once at most, by a store that takes up another batch while this one is not answered yet: it may
+   * be given now. Appends are written in the order in which they are given, whenever that is.
    */
-  append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]>
+  append(
+    requests: readonly AppendRequest[],
+    inline?: InlineStep,
+    next?: () => void,
+  ): Promise<readonly AppendOutcome[]>
   /**
    * Resolves when every event up to a position would survive a crash. Reading shows what is committed, which may be
    * a few milliseconds before it is on the disk: whoever acts on the world outside of this database asks first.

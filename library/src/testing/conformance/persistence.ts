@@ -79,7 +79,7 @@ export const persistence: ConformanceGroup = {
       name: 'a store that is closed refuses to be used, with BOOK_CLOSED',
       run: async (book) => {
         await book.add('a-1', event())
-        const { log, readModels, snapshots } = book.store
+        const { following, log, readModels, snapshots } = book.store
         await book.store.close()
         const closed = { code: 'BOOK_CLOSED' }
         await assert.rejects(log.append([book.request(one('a-1'))]), closed)
@@ -88,6 +88,12 @@ export const persistence: ConformanceGroup = {
         await assert.rejects(readModels.checkpoint(subscription), closed)
         await assert.rejects(readModels.moveCheckpoint(subscription, 0, at(1)), closed)
         await assert.rejects(snapshots.load('a-1', 'a'), closed)
+        await assert.rejects(following.leases(), closed)
+        await assert.rejects(following.acquire('mails', 'a', 1_000), closed)
+        await assert.rejects(
+          following.transaction(async () => undefined),
+          closed,
+        )
       },
     },
     {

@@ -207,6 +207,21 @@ export const readModels: ConformanceGroup = {
       },
     },
     {
+      name: 'which declared columns a copy has, of the same type',
+      run: async ({ store: { readModels } }) => {
+        const asked = {
+          ...balances,
+          columns: { ...balances.columns, owner: 'integer', since: 'text' },
+        } as const
+        assert.deepEqual([...(await readModels.storedColumns(asked))], [])
+        await readModels.prepare(balances, subscription, at(0), false)
+        assert.deepEqual([...(await readModels.storedColumns(asked))].sort(), ['cents', 'isOpen', 'rate'])
+        assert.deepEqual([...(await readModels.storedColumns({ ...asked, generation: 2 }))], [])
+        await readModels.drop(balances, subscription)
+        assert.deepEqual([...(await readModels.storedColumns(asked))], [])
+      },
+    },
+    {
       name: 'many may prepare one read model at once',
       run: async (book) => {
         const others = await Promise.all(range(1, 4).map(() => book.open()))

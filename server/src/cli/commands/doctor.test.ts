@@ -40,7 +40,7 @@ describe('doctor', () => {
         bytes: 0,
         walBytes: 0,
         sqlite: '',
-        schema: 1,
+        schema: 2,
         journalMode: 'wal',
         synchronous: 'full',
         isDurable: true,

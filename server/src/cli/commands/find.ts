@@ -25,7 +25,7 @@ export function addFind(program: Command, session: Session): void {
   const command = explained(program.command('find <projection> [key]'), {
     summary: 'query a read model',
     purpose:
-      'Prints documents of a read model in the order of their keys: one by its key, those that match, or all. It first brings the read model up to the end of the log, so the answer is current even where nothing else runs the projection.',
+      'Prints documents of a read model, in the order of their keys or of columns: one by its key, those that match, or all. It first brings the read model up to the end of the log, so the answer is current even where nothing else runs the projection.',
     examples: [
       ['daybook find balances 42', 'one document'],
       [`daybook find balances --where 'cents>100000' --order cents:desc --limit 10`, 'the ten largest'],
@@ -86,12 +86,6 @@ async function find(
   const found = pages(model, where, orderBy, options.limit)
   const count = await writeDocuments(output, found)
   if (count === 0) await output.note(`${name} has no ${options.where === undefined ? '' : 'such '}documents.`)
-  const mayHaveMore = options.limit === undefined && options.order !== undefined && count === mostOrdered
-  if (mayHaveMore)
-    await output.warning(
-      'TRUNCATED',
-      `only the first ${mostOrdered} documents can be ordered: narrow --where, or leave out --order`,
-    )
 }
 
 /** The read model once it has reached the end of the log and `--not-before`. */
@@ -121,31 +115,22 @@ async function currentModel(
   return model
 }
 
-/** Most documents of one question to the library. */
+/** Documents that are written at once. */
 const pageDocuments = 1_000
-const mostOrdered = 10_000
 
-/** The documents that match: in the order of keys page by page without end, in another order at most 10,000. */
+/** The documents that match, in any order, page by page without end. */
 async function* pages(
   model: AnyReadModel,
   where: Conditions,
   orderBy: { readonly [column: string]: 'asc' | 'desc' },
-  limit: number | undefined,
+  limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<readonly Found<unknown>[]> {
-  if (Object.keys(orderBy).length > 0) {
-    const all = await model.find({ where, orderBy, limit: Math.min(limit ?? mostOrdered, mostOrdered) })
-    for (let start = 0; start < all.length; start += pageDocuments)
-      yield all.slice(start, start + pageDocuments)
-    return
-  }
-  let left = limit ?? Number.POSITIVE_INFINITY
+  let left = limit
   for (let after: string | undefined; left > 0; ) {
-    const beyond = after === undefined ? where : { ...where, key: { ...where.key, gt: after } }
-    const size = Math.min(left, pageDocuments)
-    const page = await model.find({ where: beyond, limit: size })
-    yield page
-    if (page.length < size) return
-    left -= page.length
-    after = page.at(-1)?.key
+    const page = await model.page({ where, orderBy, limit: Math.min(left, pageDocuments), after })
+    yield page.items
+    if (page.next === undefined) return
+    left -= page.items.length
+    after = page.next
   }
 }

@@ -17,7 +17,13 @@ type Run = Parameters<typeof reaction<{ Paid: typeof paidSchema }, 'Paid'>>[1]['
 const paidSchema = z.object({ n: z.int() })
 const paidOnly = defineEvents({ Paid: paidSchema })
 
-function mail(run: Run, options: { startAt?: 'now' | 'beginning'; maxAttempts?: number } = {}): Reaction {
+interface MailOptions {
+  readonly startAt?: 'now' | 'beginning'
+  readonly maxAttempts?: number
+  readonly onFailure?: 'stop'
+}
+
+function mail(run: Run, options: MailOptions = {}): Reaction {
   return reaction('mail', { from: paidOnly, types: ['Paid'], run, ...options })
 }
 
@@ -106,11 +112,50 @@ test('a failing effect is tried again with the same key, reported each time, and
   ])
   assert.deepEqual(
     reports.map(({ kind }) => kind),
-    ['reaction-failed', 'reaction-failed'],
+    ['event-retrying', 'event-retrying'],
   )
 })
 
-test('an effect that keeps failing stops at its event, skips nothing, and is tried again at the next opening', async () => {
+test('an effect that keeps failing is parked, and later ones of its stream wait for a person', async () => {
+  const store = memory()
+  const parked = Promise.withResolvers<void>()
+  const other = Promise.withResolvers<void>()
+  const onDiagnostic = ({ kind }: Diagnostic): void => {
+    if (kind === 'event-parked') parked.resolve()
+  }
+  const seen: number[] = []
+  const failing = mail(
+    ({ data }) => {
+      seen.push(data.n)
+      if (data.n === 2) throw new Error('unreachable')
+      if (data.n === 4) other.resolve()
+    },
+    { maxAttempts: 3 },
+  )
+  const book = await openBook({ store, host: impatient, reactions: [failing], onDiagnostic })
+  await book.append(
+    'order-1',
+    [1, 2, 3].map((n) => events.Paid({ n })),
+  )
+  await book.append('order-2', events.Paid({ n: 4 }))
+  await Promise.all([parked.promise, other.promise])
+  await book.close()
+  assert.deepEqual(
+    seen.toSorted((a, b) => a - b),
+    [1, 2, 2, 2, 4],
+  )
+  await using watching = await openBook({ store, follow: false, reactions: [failing] })
+  const aside = await watching.subscriptions.parked({ subscription: 'mail' })
+  assert.deepEqual(
+    aside.map(({ position, status, attempts, error }) => [position, status, attempts, error]),
+    [
+      [2, 'parked', 3, 'unreachable'],
+      [3, 'waiting', 0, null],
+    ],
+  )
+})
+
+test('an effect told to stop stops at its event, skips nothing, and is tried again at the next opening', async () => {
   const store = memory()
   const stopped = Promise.withResolvers<void>()
   const onDiagnostic = ({ kind }: Diagnostic): void => {
@@ -122,7 +167,7 @@ test('an effect that keeps failing stops at its event, skips nothing, and is tri
       seen.push(data.n)
       if (data.n === 2) throw new Error('unreachable')
     },
-    { maxAttempts: 3 },
+    { maxAttempts: 3, onFailure: 'stop' },
   )
   const host = impatient
   const book = await openBook({ store, host, reactions: [failing], onDiagnostic })
@@ -136,10 +181,13 @@ test('an effect that keeps failing stops at its event, skips nothing, and is tri
 
   const done = Promise.withResolvers<void>()
   const again: number[] = []
-  const working = mail(({ data }) => {
-    again.push(data.n)
-    if (data.n === 3) done.resolve()
-  })
+  const working = mail(
+    ({ data }) => {
+      again.push(data.n)
+      if (data.n === 3) done.resolve()
+    },
+    { onFailure: 'stop' },
+  )
   await using reopened = await openBook({ store, reactions: [working] })
   await done.promise
   assert.deepEqual(again, [2, 3])

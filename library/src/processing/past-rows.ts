@@ -1,0 +1,76 @@
+import type { EventLog } from '../core/ports/store.ts'
+import { matchesQuery, type QueryItem } from '../core/query.ts'
+import { tagsOf } from '../core/recorded-event.ts'
+import type { EventRow } from '../core/row-hash.ts'
+import { readDurably } from './durable-page.ts'
+
+/** Until when history counts. */
+export interface PastBound {
+  readonly toPosition: number
+  /** False for events to leave out. */
+  readonly counts: (row: EventRow) => boolean
+  /** True when no later event counts after one that does not. */
+  readonly isOrdered: boolean
+}
+
+const pageEvents = 500
+
+/** The events of a filter that count, in the order of their positions, page by page. */
+export async function* logUntil(
+  log: EventLog,
+  items: readonly QueryItem[],
+  bound: PastBound,
+): AsyncGenerator<readonly EventRow[]> {
+  for (let afterPosition = 0; ; ) {
+    const { toPosition } = bound
+    const page = await readDurably(log, { afterPosition, toPosition, items, limit: pageEvents })
+    const counted = page.rows.filter(bound.counts)
+    yield counted
+    afterPosition = page.scannedTo
+    const isOver = bound.isOrdered && counted.length < page.rows.length
+    if (isOver || afterPosition >= Math.min(page.head, toPosition)) return
+  }
+}
+
+/** As `logUntil`, of some streams alone: these are all that is read. */
+export async function* streamsUntil(
+  log: EventLog,
+  streams: readonly string[],
+  items: readonly QueryItem[],
+  bound: PastBound,
+): AsyncGenerator<readonly EventRow[]> {
+  const readers = streams.map((stream) => streamUntil(log, stream, bound))
+  const heads = await Promise.all(readers.map(async (reader) => (await reader.next()).value))
+  for (;;) {
+    let least = -1
+    for (const [nth, head] of heads.entries()) {
+      if (head && head.position < (heads[least]?.position ?? Number.POSITIVE_INFINITY)) least = nth
+    }
+    const row = heads[least]
+    if (row === undefined || row === null) return
+    const isMeant = matchesQuery(items, { stream: row.stream, type: row.type, tags: tagsOf(row) })
+    if (isMeant && bound.counts(row)) yield [row]
+    heads[least] = (await readers[least]?.next())?.value
+  }
+}
+
+async function* streamUntil(
+  log: EventLog,
+  stream: string,
+  { toPosition, counts, isOrdered }: PastBound,
+): AsyncGenerator<EventRow, undefined> {
+  const toVersion = Number.MAX_SAFE_INTEGER
+  for (let fromVersion = 1; ; ) {
+    const slice = { stream, direction: 'forwards', fromVersion, toVersion, types: undefined } as const
+    const { rows, isEnd } = await log.readStream({ ...slice, limit: pageEvents })
+    const last = rows.at(-1)
+    if (last === undefined) return undefined
+    await log.whenDurable(last.position, last.id)
+    for (const row of rows) {
+      if (row.position > toPosition || (isOrdered && !counts(row))) return undefined
+      yield row
+    }
+    if (isEnd) return undefined
+    fromVersion = last.version + 1
+  }
+}
