@@ -34,7 +34,7 @@ export class Foresight {
    * @param streams those whose versions were looked up under the lock, where they were
    */
   learn({ head, versions }: HeldFacts, plan: AppendPlan, streams: readonly string[] = []): void {
-    const isSame = this.#head !== undefined && isEqual(this.#head, head)
+    const isSame = this.#head !== undefined && isSameHead(this.#head, head)
     // Somebody else appends as well: they would come between again.
     this.#isTrusted = isSame
     if (!isSame || this.#versions.size > mostStreams) this.#versions.clear()
@@ -58,6 +58,7 @@ export class Foresight {
   }
 }
 
-function isEqual(one: LogHead, other: LogHead): boolean {
+/** Whether the log is the same up to two heads: the chain hash stands for all of it. */
+export function isSameHead(one: LogHead, other: LogHead): boolean {
   return one.position === other.position && Buffer.compare(one.chainHash, other.chainHash) === 0
 }

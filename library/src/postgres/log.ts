@@ -212,7 +212,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
       heldFacts(transaction, sql, requests, this.#knownPosition),
     ])
-    if (!(await turn.mayGoOn())) throw new PreviousFailed()
+    if (!(await turn.mayGoOn(facts.head))) throw new PreviousFailed()
     this.#knownPosition = facts.head.position
     const plan = planAppend(facts, requests, host.now(), this.#hasher)
     attempt.plan = plan
@@ -248,7 +248,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       ...(mustFlush ? [this.#flush(transaction, plan.head)] : []),
     ]
     // Where others append as well, batches of half the size would only be more.
-    if (this.#isOwnHead(batch.facts) || inserted !== undefined) turn.end()
+    if (this.#isOwnHead(batch.facts) || inserted !== undefined) turn.end(plan.head)
     return pending
   }
 

@@ -1,4 +1,6 @@
+import type { LogHead } from '../core/append-plan.ts'
 import type { Session } from './connection.ts'
+import { isSameHead } from './foresight.ts'
 
 /**
  * The place of one append among those of its process. They are committed in the order of their turns, and overlap: the
@@ -10,7 +12,9 @@ export class Turn {
   readonly #committed = Promise.withResolvers<boolean>()
   readonly #over = Promise.withResolvers<void>()
   #previous: Turn | undefined
-  #isEnding = false
+  /** The head that the log has once the end is through. */
+  #head: LogHead | undefined
+  #isCommitted = false
 
   /** @param previous the one before, if it is not over */
   constructor(previous: Turn | undefined) {
@@ -40,9 +44,14 @@ export class Turn {
     if (this.#previous !== undefined) await this.#previous.#ending.promise
   }
 
-  /** Whether it may go on from what it found under the lock; false when the turn before has to be done again first. */
-  async mayGoOn(): Promise<boolean> {
-    return this.#previous === undefined || (await this.#previous.#committed.promise)
+  /**
+   * Whether it may go on from the head it found under the lock; false when the turn before is to be done first. That one
+   * may still wait for this very lock, which it asked for earlier, but on another connection.
+   */
+  async mayGoOn(found: LogHead): Promise<boolean> {
+    const previous = this.#previous
+    if (previous === undefined || previous.#isCommitted) return true
+    return previous.#head !== undefined && isSameHead(previous.#head, found) && previous.#committed.promise
   }
 
   /** Resolves when the turn before is answered. */
@@ -50,21 +59,22 @@ export class Turn {
     await this.#previous?.over
   }
 
-  /** The end of its transaction is sent. */
-  end(): void {
-    this.#isEnding = true
+  /** The end of its transaction is sent, which leaves the log with this head. */
+  end(head: LogHead): void {
+    this.#head = head
     this.#sent.resolve()
     this.#ending.resolve()
   }
 
   /** The server has answered the end. */
   commit(): void {
+    this.#isCommitted = true
     this.#committed.resolve(true)
   }
 
   /** The attempt failed. */
   fail(): void {
-    if (this.#isEnding) this.#committed.resolve(false)
+    if (this.#head !== undefined) this.#committed.resolve(false)
   }
 
   /** It is answered. */
