@@ -67,6 +67,7 @@ export function delegating(log: EventLog): EventLog {
     head: () => log.head(),
     readStream: (slice) => log.readStream(slice),
     readLog: (slice) => log.readLog(slice),
+    ...(log.readBriefly && { readBriefly: log.readBriefly.bind(log) }),
     readHashes: (afterPosition, limit) => log.readHashes(afterPosition, limit),
     findKey: (key) => log.findKey(key),
     whenDurable: (position, proof) => log.whenDurable(position, proof),

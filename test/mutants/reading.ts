@@ -1,5 +1,12 @@
 /** Stores that do not give back what was appended. */
-import type { EventLog, LogSlice, StreamPage, StreamSlice } from '../../library/src/core/ports/store.ts'
+import type {
+  BriefPage,
+  EventLog,
+  LogPage,
+  LogSlice,
+  StreamPage,
+  StreamSlice,
+} from '../../library/src/core/ports/store.ts'
 import type { EventRow } from '../../library/src/core/row-hash.ts'
 import { nodeHost } from '../../library/src/host/node-host.ts'
 import { memory } from '../../library/src/memory/index.ts'
@@ -16,7 +23,23 @@ async function itemByItem(log: EventLog, slice: LogSlice): Promise<readonly Even
   return rows
 }
 
+function briefPage({ rows, ...page }: LogPage): BriefPage {
+  return { ...page, rows: rows.map(({ id: _id, metadata: _metadata, tags: _tags, ...row }) => row) }
+}
+
+const briefly = 'a brief page is the page without ids, metadata and tags, where the store has brief pages'
+
 const logs: readonly Mutant[] = [
+  brokenLog('a brief page leaves an event out', briefly, (log) => ({
+    readBriefly: async (slice) => {
+      const page = await log.readLog(slice)
+      return briefPage({ ...page, rows: page.rows.filter(({ position }) => position !== 30) })
+    },
+  })),
+  brokenLog('a brief page knows nothing of a second item', briefly, (log) => ({
+    readBriefly: async ({ items, ...slice }) =>
+      briefPage(await log.readLog({ ...slice, items: items?.slice(0, 1) })),
+  })),
   brokenLog('the order of the log is lost', filtered, (log) => ({
     readLog: async (slice) => {
       const page = await log.readLog(slice)

@@ -15,6 +15,9 @@ export interface EventRow {
   readonly recordedAtMs: number
 }
 
+/** An event without what few folds look at. */
+export type BriefRow = Omit<EventRow, 'id' | 'metadata' | 'tags'>
+
 /** The two hashes stored with each row; see `docs/reference/row-and-hash-format.md`. */
 export interface RowHashes {
   /** SHA-256 over the row's fields: a leaf of the Merkle tree of RFC 6962, section 2.1. */

@@ -1,9 +1,9 @@
 import type { KeyRecord, LogHead } from '../core/append-plan.ts'
-import type { LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
+import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
-import type { EventRow, RowHashes } from '../core/row-hash.ts'
+import type { BriefRow, EventRow, RowHashes } from '../core/row-hash.ts'
 import { textArray } from './arrays.ts'
-import type { Row, Runner, Session } from './connection.ts'
+import type { Row as Cells, Runner, Session } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
 import { boundedByBytes, type LogStatements, pageBytes, type Statement } from './statements.ts'
@@ -69,11 +69,22 @@ export class PostgresReader implements LogReader {
       const statement = direction === 'forwards' ? sql.readStreamForwards : sql.readStreamBackwards
       const most = Math.min(limit, pageRows)
       const values = [stream, fromVersion, toVersion, textArrayOrNull(types), most]
-      return page(await runner.run(this.#bounded(statement, most), values), most)
+      return page(wholeRows, await runner.run(this.#bounded(statement, most, false), values), most)
     })
   }
 
-  readLog({ afterPosition, toPosition: wanted, items, limit }: LogSlice): Promise<LogPage> {
+  readLog(slice: LogSlice): Promise<LogPage> {
+    return this.#readSlice(wholeRows, slice)
+  }
+
+  readBriefly(slice: LogSlice): Promise<BriefPage> {
+    return this.#readSlice(briefRows, slice)
+  }
+
+  #readSlice<Row extends BriefRow>(
+    form: Form<Row>,
+    { afterPosition, toPosition: wanted, items, limit }: LogSlice,
+  ): Promise<Part<Row> & { readonly head: number }> {
     const hasIndex = items === undefined || items.every(({ tags }) => tags !== undefined && tags.length > 0)
     const toPosition = hasIndex ? wanted : Math.min(wanted, afterPosition + scannedEvents)
     return this.#read(async (runner) => {
@@ -84,7 +95,7 @@ export class PostgresReader implements LogReader {
         this.#readBounds(runner),
         together(
           (items ?? [undefined]).map((item) =>
-            this.#readItem(runner, item, { afterPosition, toPosition, most }),
+            this.#readItem(runner, form, item, { afterPosition, toPosition, most }),
           ),
         ),
       ])
@@ -94,30 +105,28 @@ export class PostgresReader implements LogReader {
     })
   }
 
-  async #readItem(
+  async #readItem<Row extends BriefRow>(
     runner: Runner,
+    form: Form<Row>,
     item: QueryItem | undefined,
     { afterPosition, toPosition, most }: { afterPosition: number; toPosition: number; most: number },
-  ): Promise<StreamPage> {
-    const { sql } = this.#parts
+  ): Promise<Page<Row>> {
+    const { all, byTypeAndCategory, byTags } = this.#parts.sql[form.reading]
+    const isBrief = form.reading === 'readLogBriefly'
+    const read = async (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> =>
+      page(form, await runner.run(this.#bounded(statement, most, isBrief), values), most)
     const range = [afterPosition, toPosition]
-    if (item === undefined) {
-      return page(await runner.run(this.#bounded(sql.readLog, most), [...range, most]), most)
-    }
+    if (item === undefined) return read(all, [...range, most])
     const names = [textArrayOrNull(item.types), textArrayOrNull(item.categories)]
     const [firstTag, ...otherTags] = item.tags ?? []
-    if (firstTag === undefined) {
-      const statement = this.#bounded(sql.readByTypeAndCategory, most)
-      return page(await runner.run(statement, [...range, ...names, most]), most)
-    }
-    const values = [...range, ...names, firstTag, textArray(otherTags), most]
-    return page(await runner.run(this.#bounded(sql.readByTags, most), values), most)
+    if (firstTag === undefined) return read(byTypeAndCategory, [...range, ...names, most])
+    return read(byTags, [...range, ...names, firstTag, textArray(otherTags), most])
   }
 
   /** A page is counted in bytes only where its events could be large: counting takes as long as reading. */
-  #bounded(statement: Statement, most: number): Statement {
+  #bounded(statement: Statement, most: number, isBrief: boolean): Statement {
     const isSmall = this.#bounds.largestEventBytes * most <= pageBytes * 4
-    return isSmall ? statement : boundedByBytes(statement)
+    return isSmall ? statement : boundedByBytes(statement, isBrief)
   }
 
   /** The chain hash of the log up to a position, in hexadecimal digits, if it was the head of a page read lately. */
@@ -165,27 +174,53 @@ export class PostgresReader implements LogReader {
   }
 }
 
-interface Part {
-  readonly rows: readonly EventRow[]
+interface Page<Row> {
+  readonly rows: readonly Row[]
+  /** True when nothing in the slice is left after these rows. */
+  readonly isEnd: boolean
+}
+
+interface Part<Row> {
+  readonly rows: readonly Row[]
   readonly scannedTo: number
 }
 
+/** Which columns of events are read, and what becomes of them. */
+interface Form<Row> {
+  readonly reading: 'readLog' | 'readLogBriefly'
+  readonly rowOf: (cells: Cells) => Row
+  readonly charactersOf: (row: Row) => number
+}
+
+const wholeRows: Form<EventRow> = {
+  reading: 'readLog',
+  rowOf: eventRow,
+  charactersOf: ({ data, metadata }) => data.length + metadata.length,
+}
+
+const briefRows: Form<BriefRow> = {
+  reading: 'readLogBriefly',
+  rowOf: briefRow,
+  charactersOf: ({ data }) => data.length,
+}
+
 /** What of a page lies up to the end, which was read before it. */
-function upTo(
-  rows: readonly EventRow[],
+function upTo<Row extends BriefRow>(
+  rows: readonly Row[],
   isEnd: boolean,
   { after, end }: { readonly after: number; readonly end: number },
-): Part {
+): Part<Row> {
   const last = rows.at(-1)?.position ?? after
   const scannedTo = isEnd || last > end ? Math.max(after, end) : last
   return { rows: last > end ? rows.filter(({ position }) => position <= end) : rows, scannedTo }
 }
 
 /** Several items of a query in one order, each row once, up to where all items were scanned or the page is full. */
-function merged(parts: readonly Part[], after: number, limit: number): Part {
+function merged<Row extends BriefRow>(parts: readonly Part<Row>[], after: number, limit: number): Part<Row> {
   const scannedTo = Math.max(after, Math.min(...parts.map((part) => part.scannedTo)))
-  if (parts.length === 1) return { rows: (parts[0] as Part).rows, scannedTo }
-  const byPosition = new Map<number, EventRow>()
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return { rows: only.rows, scannedTo }
+  const byPosition = new Map<number, Row>()
   for (const { rows } of parts)
     for (const row of rows) if (row.position <= scannedTo) byPosition.set(row.position, row)
   const inOrder = [...byPosition.values()].sort((one, other) => one.position - other.position)
@@ -194,16 +229,28 @@ function merged(parts: readonly Part[], after: number, limit: number): Part {
 }
 
 /** The rows of one answer. It is the last page when neither the count nor the bytes cut it off. */
-function page(cells: readonly Row[], most: number): StreamPage {
-  const rows = cells.map(eventRow)
+function page<Row>({ rowOf, charactersOf }: Form<Row>, cells: readonly Cells[], most: number): Page<Row> {
+  const rows = cells.map(rowOf)
   if (rows.length >= most) return { rows, isEnd: false }
   let characters = 0
-  for (const { data, metadata } of rows) characters += data.length + metadata.length
+  for (const row of rows) characters += charactersOf(row)
   // In UTF-8 a character takes up to three bytes; to ask once more than needed does no harm.
   return { rows, isEnd: characters * 3 < pageBytes || rows.length === 0 }
 }
 
-function eventRow(cells: Row): EventRow {
+function briefRow(cells: Cells): BriefRow {
+  return {
+    position: Number(cells[0]),
+    stream: cells[1] as string,
+    version: Number(cells[2]),
+    type: cells[3] as string,
+    schemaVersion: Number(cells[4]),
+    data: cells[5] as string,
+    recordedAtMs: Number(cells[6]),
+  }
+}
+
+function eventRow(cells: Cells): EventRow {
   return {
     position: Number(cells[0]),
     stream: cells[1] as string,

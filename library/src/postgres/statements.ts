@@ -74,6 +74,15 @@ export const flushLater = 'SET LOCAL synchronous_commit = off'
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
 
+const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
+
+/** Reading the log in some of the columns: all of it, or what matches an item. */
+export interface LogReading {
+  readonly all: Statement
+  readonly byTypeAndCategory: Statement
+  readonly byTags: Statement
+}
+
 /** The statements of one book. */
 export interface LogStatements {
   readonly lock: string
@@ -93,9 +102,9 @@ export interface LogStatements {
   readonly readBounds: Statement
   readonly readStreamForwards: Statement
   readonly readStreamBackwards: Statement
-  readonly readLog: Statement
-  readonly readByTypeAndCategory: Statement
-  readonly readByTags: Statement
+  readonly readLog: LogReading
+  /** The log without ids, metadata and tags. */
+  readonly readLogBriefly: LogReading
   readonly matchByTypeAndCategory: Statement
   readonly matchByTags: Statement
   readonly notify: Statement
@@ -120,6 +129,15 @@ export function logStatements(schema: string): LogStatements {
     WHERE t.tag = $5 AND t.position > $1 AND t.position <= $2 AND ${matchesItem}
       AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS other
         WHERE NOT EXISTS (SELECT FROM ${eventTag} AS o WHERE o.tag = other COLLATE "C" AND o.position = t.position))`
+  const reading = (columns: string): LogReading => {
+    const qualified = qualifiedBy(columns)
+    return {
+      all: statement(`
+        SELECT ${qualified} FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`),
+      byTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
+      byTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
+    }
+  }
   return {
     // A statement of its own: one that also read would see the log as it was before the lock was got.
     lock: `SELECT pg_advisory_xact_lock(${lockKey(schema)})`,
@@ -161,10 +179,8 @@ export function logStatements(schema: string): LogStatements {
         ORDER BY position DESC LIMIT 1) AS h ON true`),
     readStreamForwards: statement(`${ofStream} ORDER BY i.version LIMIT $5`),
     readStreamBackwards: statement(`${ofStream} ORDER BY i.version DESC LIMIT $5`),
-    readLog: statement(`
-      SELECT ${qualified} FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`),
-    readByTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
-    readByTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
+    readLog: reading(eventColumns),
+    readLogBriefly: reading(briefColumns),
     matchByTypeAndCategory: statement(`SELECT e.position ${byTypeAndCategory} ORDER BY e.position LIMIT 1`),
     matchByTags: statement(`SELECT t.position ${byTags} ORDER BY t.position LIMIT 1`),
     notify: statement(
@@ -182,7 +198,11 @@ function insertion(event: string): string {
         $8::json[], $9::json[], $10::int8[], $11::bytea[], $12::bytea[])`
 }
 
-const qualified: string = eventColumns.replaceAll(/(\w+)/g, 'e.$1')
+function qualifiedBy(columns: string): string {
+  return columns.replaceAll(/(\w+)/g, 'e.$1')
+}
+
+const qualified: string = qualifiedBy(eventColumns)
 
 /** What a user lacks who reads, and appends unless $1 is true, as `INSERT on event`. */
 function missingRights(inSchema: (table: string) => string): Statement {
@@ -241,12 +261,12 @@ export const pageBytes: number = 4 * 1_048_576
 const bounded = new Map<string, Statement>()
 
 /** The rows of a page up to the bound of bytes. */
-export function boundedByBytes({ text }: Statement): Statement {
+export function boundedByBytes({ text }: Statement, isBrief: boolean): Statement {
   const known = bounded.get(text)
   if (known !== undefined) return known
-  const bytes = 'octet_length(data::text) + octet_length(metadata::text)'
+  const bytes = `octet_length(data::text)${isBrief ? '' : ' + octet_length(metadata::text)'}`
   const made = statement(`
-    SELECT ${eventColumns} FROM (
+    SELECT ${isBrief ? briefColumns : eventColumns} FROM (
       SELECT *, row_number() OVER () AS place, sum(${bytes}) OVER (ROWS UNBOUNDED PRECEDING) AS running
       FROM (${text}) AS page) AS counted
     WHERE running - (${bytes}) < ${pageBytes} ORDER BY place`)

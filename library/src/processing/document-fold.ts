@@ -1,8 +1,8 @@
 import { deepFreeze } from '../core/fold.ts'
 import type { DocumentRow, FoldStart, ReadModelTransaction } from '../core/ports/read-models.ts'
 import { documentRow, evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
-import { FoldedEvent } from '../core/recorded-event.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import { FoldedEvent, type Gaps } from '../core/recorded-event.ts'
+import type { BriefRow } from '../core/row-hash.ts'
 
 /** Documents kept in memory between batches, so that a busy key is read once. */
 const keptDocuments = 50_000
@@ -30,15 +30,16 @@ export class DocumentFold {
    * @param from the checkpoint that the documents to load must be of
    */
   async fold(
-    rows: readonly EventRow[],
+    rows: readonly BriefRow[],
     models: Pick<ReadModelTransaction, 'documents'>,
     from?: FoldStart,
   ): Promise<FoldResult> {
     const steps: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
     const missing = new Set<string>()
+    const gaps: Gaps = { isMet: false }
     let error: unknown
     for (const row of rows) {
-      const event = new FoldedEvent(row)
+      const event = new FoldedEvent(row, gaps)
       try {
         const keys = this.#definition.keysOf(event)
         for (const key of keys) if (!this.#documents.has(key)) missing.add(key)
@@ -54,11 +55,11 @@ export class DocumentFold {
       try {
         this.#foldInto(keys, event)
       } catch (thrown) {
-        return { folded, error: thrown }
+        return { folded, error: thrown, gaps }
       }
       folded++
     }
-    return { folded, error }
+    return { folded, error, gaps }
   }
 
   /** Into all documents of the event, or into none when one of them throws. Nearly every event has one. */
@@ -110,4 +111,6 @@ export class DocumentFold {
 export interface FoldResult {
   readonly folded: number
   readonly error: unknown
+  /** Where met, all of it is wrong: rows were brief, and the projection looks at more. */
+  readonly gaps: Gaps
 }

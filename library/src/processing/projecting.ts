@@ -3,12 +3,13 @@ import { Mutex } from '../core/mutex.ts'
 import type { FollowingStore, ParkedEvent } from '../core/ports/following.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { Checkpoint, ReadModelChange, ReadModelStore } from '../core/ports/read-models.ts'
-import type { BookIdentity, EventLog } from '../core/ports/store.ts'
+import type { BookIdentity, BriefPage, EventLog } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { foldedPosition, isRetired, retiredPosition } from '../core/read-model-copies.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import { isWhole } from '../core/recorded-event.ts'
+import type { BriefRow, EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
-import { readDurably } from './durable-page.ts'
+import { BriefReader, readDurably } from './durable-page.ts'
 import { foldAfterAll } from './fold-after-all.ts'
 import { FollowerStop, type FollowerWork } from './follower.ts'
 import type { HeldLease } from './lease-keeper.ts'
@@ -35,7 +36,7 @@ export interface ProjectingParts {
   readonly onDone: (lagMs: number) => void
 }
 
-const pageEvents = 500
+const pageEvents = 1_000
 /** A batch is written when this many events were folded … */
 const mostBatchEvents = 100_000
 /** … or this many documents changed … */
@@ -52,6 +53,7 @@ export class Projecting implements FollowerWork {
   readonly name: string
   readonly #parts: ProjectingParts
   readonly #fold: DocumentFold
+  readonly #briefly: BriefReader
   readonly #listeners = new Set<() => void>()
   #fingerprint: string
   readonly #mutex = new Mutex()
@@ -65,6 +67,8 @@ export class Projecting implements FollowerWork {
   #isStopNoted = false
   /** True while it is found out which event of a batch has documents that cannot be stored. */
   #isOneByOne = false
+  /** True once the projection has looked at what brief rows do not have, or something failed that needs telling of. */
+  #needsWhole = false
   /** When some of the events of the batch were recorded. */
   #recordedAtMs: number[] = []
 
@@ -73,6 +77,7 @@ export class Projecting implements FollowerWork {
     this.#parts = parts
     this.#fingerprint = parts.fingerprint
     this.#fold = new DocumentFold(parts.definition)
+    this.#briefly = new BriefReader(parts.log)
     const { following, definition, onParked } = parts
     const { subscription, onFailure: policy } = definition
     this.#stops = new Stops(following, subscription)
@@ -171,6 +176,10 @@ export class Projecting implements FollowerWork {
       throw batch.error
     } catch (error) {
       this.#forget()
+      if (error instanceof WholeNeeded) {
+        this.#needsWhole = true
+        return true
+      }
       // Somebody else folds as well, and was faster: there may be less to do now.
       if (isDaybookError(error, 'TRANSACTION_ABORTED')) return true
       throw isDaybookError(error, 'PROJECTION_FAILED') ? new FollowerStop(error) : error
@@ -201,42 +210,51 @@ export class Projecting implements FollowerWork {
     this.#position = position
   }
 
+  /** Folds page after page, each read while the one before is folded. */
   async #foldBatch(signal: AbortSignal): Promise<Batch> {
-    const { log, definition, host } = this.#parts
-    const mostEvents = this.#parts.batchEvents ?? mostBatchEvents
+    const mostEvents = this.#isOneByOne ? 1 : Math.ceil(this.#parts.batchEvents ?? mostBatchEvents)
     const startMs = performance.now()
-    let afterPosition = this.#position
     this.#recordedAtMs = []
-    for (let events = 0; ; ) {
-      const { rows, scannedTo, head } = await readDurably(log, {
-        afterPosition,
-        toPosition: Number.MAX_SAFE_INTEGER,
-        items: definition.items,
-        limit: this.#isOneByOne ? 1 : Math.min(pageEvents, mostEvents),
-      })
+    let coming = this.#read(this.#position, Math.min(pageEvents, mostEvents))
+    for (let left = mostEvents; ; ) {
+      const { rows, scannedTo, head } = await coming
+      left -= rows.length
+      const hasMore = scannedTo < head
+      if (hasMore && left > 0) {
+        coming = this.#read(scannedTo, Math.min(pageEvents, left))
+        // Should it not be wanted after all, its failure is nobody's.
+        coming.catch(() => undefined)
+      }
       const stopped = await this.#foldRows(rows)
       if (stopped !== undefined) return stopped
-      afterPosition = scannedTo
-      events += rows.length
       for (const row of [rows[0], rows.at(-1)])
         if (row !== undefined) this.#recordedAtMs.push(row.recordedAtMs)
-      const hasMore = scannedTo < head
       const isFull =
-        events >= mostEvents ||
-        this.#fold.changed >= batchDocuments ||
-        performance.now() - startMs > batchMs ||
-        this.#isOneByOne
+        left <= 0 || this.#fold.changed >= batchDocuments || performance.now() - startMs > batchMs
       if (!hasMore || isFull || signal.aborted)
-        return { position: scannedTo, hasMore, error: undefined, failed: rows[0] }
-      await host.nextTurn()
+        return { position: scannedTo, hasMore, error: undefined, failed: rows.find(isWhole) }
+      await this.#parts.host.nextTurn()
     }
   }
 
+  #read(afterPosition: number, limit: number): Promise<BriefPage> {
+    const { log, definition } = this.#parts
+    const toPosition = Number.MAX_SAFE_INTEGER
+    const slice = { afterPosition, toPosition, items: definition.items, limit }
+    const isWholeWanted = this.#needsWhole || this.#isOneByOne || !this.#asides.isEmpty
+    return isWholeWanted ? readDurably(log, slice) : this.#briefly.read(slice)
+  }
+
   /** Folds rows, and goes on without those it may leave out; a batch that ends before the one it may not. */
-  async #foldRows(rows: readonly EventRow[]): Promise<Batch | undefined> {
+  async #foldRows(rows: readonly BriefRow[]): Promise<Batch | undefined> {
     const { definition, models } = this.#parts
     const from = { subscription: definition.subscription, position: this.#stored(this.#position) }
-    for (let rest = rows; ; ) {
+    if (!rows.every(isWhole)) {
+      const { error, gaps } = await this.#fold.fold(rows, models, from)
+      if (gaps.isMet || error !== undefined) throw new WholeNeeded()
+      return undefined
+    }
+    for (let rest: readonly EventRow[] = rows; ; ) {
       const wanted = await this.#asides.wanted(rest)
       const { folded, error } = await this.#fold.fold(wanted, models, from)
       const failed = error === undefined ? undefined : wanted[folded]
@@ -349,6 +367,9 @@ export class Projecting implements FollowerWork {
     this.#position = -1
   }
 }
+
+/** Thrown where brief rows do not do; what was folded of them is forgotten. */
+class WholeNeeded extends Error {}
 
 interface Batch {
   /** Everything up to here is folded. */

@@ -62,6 +62,12 @@ export class ProjectionAsides {
     this.#hasEvents = (await following.parked({ subscription, statuses: open, limit: 1 })).length > 0
   }
 
+  /** True when every event is to be folded, as far as is known. */
+  get isEmpty(): boolean {
+    const isAny = this.#hasEvents || this.#skipped.size > 0 || this.#refused.size > 0
+    return !isAny && this.#pending.length === 0
+  }
+
   /** Forgets what is not written: it is met again. */
   forgetPending(): void {
     this.#pending = []
@@ -69,8 +75,7 @@ export class ProjectionAsides {
 
   /** The rows that are to be folded; others are skipped, or put aside. */
   async wanted(rows: readonly EventRow[]): Promise<readonly EventRow[]> {
-    const isPlain = this.#skipped.size === 0 && this.#refused.size === 0 && !this.#hasEvents
-    if (isPlain && this.#pending.length === 0) return rows
+    if (this.isEmpty) return rows
     const wanted: EventRow[] = []
     for (const row of rows) {
       if (this.#skipped.has(row.position)) continue

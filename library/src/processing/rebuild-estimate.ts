@@ -1,5 +1,5 @@
 import type { Host } from '../core/ports/host.ts'
-import type { EventLog } from '../core/ports/store.ts'
+import type { BriefPage, EventLog, LogSlice } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { DocumentFold } from './document-fold.ts'
 
@@ -17,13 +17,21 @@ export async function estimateRebuild(
   if (events === 0) return { events, bytes: 0, secondsAbout: 0 }
   const stride = Math.max(pageEvents, Math.floor(events / sample.pages))
   const models = { documents: async () => new Map<string, string>() }
+  let isBrief = log.readBriefly !== undefined
+  const read = (slice: LogSlice): Promise<BriefPage> =>
+    (isBrief ? log.readBriefly?.(slice) : undefined) ?? log.readLog(slice)
   const startMs = performance.now()
   let [scanned, bytes] = [0, 0]
   for (let afterPosition = 0; afterPosition < events; afterPosition += stride) {
     const toPosition = Math.min(events, afterPosition + pageEvents)
-    const page = await log.readLog({ afterPosition, toPosition, items: definition.items, limit: pageEvents })
+    const page = await read({ afterPosition, toPosition, items: definition.items, limit: pageEvents })
     // A fold of its own for each page: a document may need the events before, and what throws here is no failure.
-    await new DocumentFold(definition).fold(page.rows, models)
+    const { gaps } = await new DocumentFold(definition).fold(page.rows, models)
+    if (gaps.isMet) {
+      isBrief = false
+      afterPosition -= stride
+      continue
+    }
     for (const row of page.rows) bytes += row.data.length
     scanned += Math.max(0, page.scannedTo - afterPosition)
     if (performance.now() - startMs > sample.limitMs) break

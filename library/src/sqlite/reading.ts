@@ -1,8 +1,8 @@
 import type { KeyRecord, LogHead } from '../core/append-plan.ts'
-import type { LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
+import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
-import { type EventRow, genesisHash, type RowHashes } from '../core/row-hash.ts'
-import type { Cell, Connection, Row } from './connection.ts'
+import { type BriefRow, type EventRow, genesisHash, type RowHashes } from '../core/row-hash.ts'
+import type { Cell, Row as Cells, Connection } from './connection.ts'
 import { translated } from './errors.ts'
 import * as sql from './statements.ts'
 
@@ -41,7 +41,7 @@ export class SqliteReader implements LogReader {
   readStream({ stream, direction, fromVersion, toVersion, types, limit }: StreamSlice): Promise<StreamPage> {
     return this.#read((connection) => {
       const text = direction === 'forwards' ? sql.readStreamForwards : sql.readStreamBackwards
-      return page(connection, limit, (most) => [
+      return page(connection, wholeRows, limit, (most) => [
         text,
         stream,
         fromVersion,
@@ -52,16 +52,12 @@ export class SqliteReader implements LogReader {
     })
   }
 
-  readLog({ afterPosition, toPosition, items, limit }: LogSlice): Promise<LogPage> {
-    return this.#read((connection) => {
-      // The head is read first: whatever is committed later lies beyond `end` and is left to the next page.
-      const head = readHead(connection).position
-      const end = Math.min(toPosition, head)
-      const parts = (items ?? [undefined]).map((item) =>
-        readItem(connection, item, afterPosition, end, limit),
-      )
-      return { ...merged(parts, afterPosition, limit), head }
-    })
+  readLog(slice: LogSlice): Promise<LogPage> {
+    return this.#read((connection) => readSlice(connection, wholeRows, slice))
+  }
+
+  readBriefly(slice: LogSlice): Promise<BriefPage> {
+    return this.#read((connection) => readSlice(connection, briefRows, slice))
   }
 
   #read<Result>(work: (connection: Connection) => Result): Promise<Result> {
@@ -124,42 +120,69 @@ export function firstMatch(
   return matches.length === 0 ? undefined : Math.min(...matches)
 }
 
-interface Part {
-  readonly rows: readonly EventRow[]
+/** Which columns of events are read, and what becomes of them. */
+interface Form<Row> {
+  readonly sql: sql.LogReading
+  readonly rowOf: (cells: Cells) => Row
+  readonly bytesOf: (row: Row) => number
+}
+
+const wholeRows: Form<EventRow> = {
+  sql: sql.readLog,
+  rowOf: eventRow,
+  bytesOf: ({ data, metadata }) => data.length + metadata.length,
+}
+
+const briefRows: Form<BriefRow> = {
+  sql: sql.readLogBriefly,
+  rowOf: briefRow,
+  bytesOf: ({ data }) => data.length,
+}
+
+interface Part<Row> {
+  readonly rows: readonly Row[]
   readonly scannedTo: number
 }
 
-function readItem(
+function readSlice<Row extends BriefRow>(
   connection: Connection,
-  item: QueryItem | undefined,
-  after: number,
-  end: number,
-  limit: number,
-): Part {
-  if (after >= end) return { rows: [], scannedTo: after }
-  const { rows, isEnd } = page(connection, limit, (most) => itemStatement(item, after, end, most))
-  return { rows, scannedTo: isEnd ? end : (rows.at(-1)?.position ?? after) }
+  form: Form<Row>,
+  { afterPosition, toPosition, items, limit }: LogSlice,
+): Part<Row> & { readonly head: number } {
+  // The head is read first: whatever is committed later lies beyond `end` and is left to the next page.
+  const head = readHead(connection).position
+  const end = Math.min(toPosition, head)
+  const parts = (items ?? [undefined]).map((item): Part<Row> => {
+    if (afterPosition >= end) return { rows: [], scannedTo: afterPosition }
+    const { rows, isEnd } = page(connection, form, limit, (most) =>
+      itemStatement(form.sql, item, afterPosition, end, most),
+    )
+    return { rows, scannedTo: isEnd ? end : (rows.at(-1)?.position ?? afterPosition) }
+  })
+  return { ...merged(parts, afterPosition, limit), head }
 }
 
 function itemStatement(
+  { all, byTypeAndCategory, byTags }: sql.LogReading,
   item: QueryItem | undefined,
   after: number,
   end: number,
   most: number,
 ): readonly [string, ...Cell[]] {
-  if (item === undefined) return [sql.readLog, after, end, most]
+  if (item === undefined) return [all, after, end, most]
   const types = jsonOrNull(item.types)
   const categories = jsonOrNull(item.categories)
   const [firstTag, ...otherTags] = item.tags ?? []
-  if (firstTag === undefined) return [sql.readByTypeAndCategory, after, end, types, categories, most]
-  return [sql.readByTags, after, end, types, categories, firstTag, JSON.stringify(otherTags), most]
+  if (firstTag === undefined) return [byTypeAndCategory, after, end, types, categories, most]
+  return [byTags, after, end, types, categories, firstTag, JSON.stringify(otherTags), most]
 }
 
 /** Several items of a query in one order, each row once, up to where all items were scanned or the page is full. */
-function merged(parts: readonly Part[], after: number, limit: number): Part {
+function merged<Row extends BriefRow>(parts: readonly Part<Row>[], after: number, limit: number): Part<Row> {
   const scannedTo = Math.max(after, Math.min(...parts.map((part) => part.scannedTo)))
-  if (parts.length === 1) return { rows: (parts[0] as Part).rows, scannedTo }
-  const byPosition = new Map<number, EventRow>()
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return { rows: only.rows, scannedTo }
+  const byPosition = new Map<number, Row>()
   for (const { rows } of parts)
     for (const row of rows) if (row.position <= scannedTo) byPosition.set(row.position, row)
   const inOrder = [...byPosition.values()].sort((one, other) => one.position - other.position)
@@ -168,31 +191,44 @@ function merged(parts: readonly Part[], after: number, limit: number): Part {
 }
 
 /** One page: all at once where no event is large, else row by row up to a bound in bytes. */
-function page(
+function page<Row>(
   connection: Connection,
+  { rowOf, bytesOf }: Form<Row>,
   limit: number,
   statement: (most: number) => readonly [string, ...Cell[]],
-): StreamPage {
+): { readonly rows: readonly Row[]; readonly isEnd: boolean } {
   const most = Math.min(limit, pageRows)
   const [text, ...values] = statement(most)
   const largest = Number(connection.first(sql.readLargestEvent)?.[0] ?? 0)
   if (largest * most <= pageBytes * 4) {
-    const rows = connection.all(text, ...values).map(eventRow)
+    const rows = connection.all(text, ...values).map(rowOf)
     return { rows, isEnd: rows.length < most }
   }
-  const rows: EventRow[] = []
+  const rows: Row[] = []
   let bytes = 0
   const cursor: Iterable<unknown> = connection.prepare(text).iterate(...values)
   for (const cells of cursor) {
-    const row = eventRow(cells as Row)
+    const row = rowOf(cells as Cells)
     rows.push(row)
-    bytes += row.data.length + row.metadata.length
+    bytes += bytesOf(row)
     if (bytes >= pageBytes) return { rows, isEnd: false }
   }
   return { rows, isEnd: rows.length < most }
 }
 
-function eventRow(cells: Row): EventRow {
+function briefRow(cells: Cells): BriefRow {
+  return {
+    position: cells[0] as number,
+    stream: cells[1] as string,
+    version: cells[2] as number,
+    type: cells[3] as string,
+    schemaVersion: cells[4] as number,
+    data: cells[5] as string,
+    recordedAtMs: cells[6] as number,
+  }
+}
+
+function eventRow(cells: Cells): EventRow {
   return {
     position: cells[0] as number,
     stream: cells[1] as string,

@@ -68,6 +68,7 @@ export const insertKey = 'INSERT INTO idempotency_key VALUES (?, ?, ?, ?)'
 
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
+const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
 
 const ofStream = `
   SELECT ${eventColumns} FROM event
@@ -75,9 +76,6 @@ const ofStream = `
     AND (?4 IS NULL OR type IN (SELECT value FROM json_each(?4)))`
 export const readStreamForwards: string = `${ofStream} ORDER BY version LIMIT ?5`
 export const readStreamBackwards: string = `${ofStream} ORDER BY version DESC LIMIT ?5`
-
-export const readLog: string = `
-  SELECT ${eventColumns} FROM event WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3`
 
 /** ?3 types, ?4 categories, each a JSON array or null. The category is what stands before the first hyphen. */
 const matchesItem = `
@@ -91,8 +89,23 @@ const byTags = `
     AND NOT EXISTS (
       SELECT 1 FROM json_each(?6) AS other
       WHERE NOT EXISTS (SELECT 1 FROM event_tag WHERE tag = other.value AND position = first.position))`
-export const readByTypeAndCategory: string = `SELECT ${eventColumns} ${byTypeAndCategory} ORDER BY position LIMIT ?5`
-export const readByTags: string = `SELECT ${eventColumns} ${byTags} ORDER BY first.position LIMIT ?7`
+/** Reading the log in the columns given: all of it, or what matches an item. */
+export interface LogReading {
+  readonly all: string
+  readonly byTypeAndCategory: string
+  readonly byTags: string
+}
+export const readLog: LogReading = logReading(eventColumns)
+export const readLogBriefly: LogReading = logReading(briefColumns)
+
+function logReading(columns: string): LogReading {
+  return {
+    all: `SELECT ${columns} FROM event WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3`,
+    byTypeAndCategory: `SELECT ${columns} ${byTypeAndCategory} ORDER BY position LIMIT ?5`,
+    byTags: `SELECT ${columns} ${byTags} ORDER BY first.position LIMIT ?7`,
+  }
+}
+
 export const matchByTypeAndCategory: string = `SELECT position ${byTypeAndCategory} ORDER BY position LIMIT 1`
 export const matchByTags: string = `SELECT first.position ${byTags} ORDER BY first.position LIMIT 1`
 

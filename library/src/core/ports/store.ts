@@ -1,7 +1,7 @@
 import type { AppendOutcome, KeyRecord, LogHead } from '../append-plan.ts'
 import type { AppendRequest } from '../append-request.ts'
 import type { QueryItem } from '../query.ts'
-import type { EventRow, RowHashes } from '../row-hash.ts'
+import type { BriefRow, EventRow, RowHashes } from '../row-hash.ts'
 import type { FollowingStore } from './following.ts'
 import type { Host } from './host.ts'
 import type { ReadModelStore, ReadModelTransaction } from './read-models.ts'
@@ -51,6 +51,8 @@ export interface LogReader {
   readStream(slice: StreamSlice): Promise<StreamPage>
   /** One page of the log. */
   readLog(slice: LogSlice): Promise<LogPage>
+  /** As `readLog`, without ids, metadata and tags; a store that gains nothing by that leaves it out. */
+  readBriefly?(slice: LogSlice): Promise<BriefPage>
   /** The hashes of up to `limit` rows after a position, in order: what a verifier reads. */
   readHashes(afterPosition: number, limit: number): Promise<readonly RowHashes[]>
   /** What an idempotency key led to. */
@@ -120,8 +122,12 @@ export interface LogSlice {
   readonly limit: number
 }
 
-export interface LogPage {
+export interface LogPage extends BriefPage {
   readonly rows: readonly EventRow[]
+}
+
+export interface BriefPage {
+  readonly rows: readonly BriefRow[]
   /** Everything up to here was looked at, also where nothing matched. */
   readonly scannedTo: number
   /** Position of the last event when the page was read. */
