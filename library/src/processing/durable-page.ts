@@ -25,9 +25,10 @@ export class BriefReader {
   async read(slice: LogSlice): Promise<BriefPage> {
     if (this.#log.readBriefly === undefined) return readDurably(this.#log, slice)
     const page = await this.#log.readBriefly(slice)
+    if (page.scannedTo <= Math.max(slice.afterPosition, this.#durableTo)) return page
     // The head of a page proves itself, and with it all events before.
-    if (page.scannedTo > this.#durableTo) await this.#log.whenDurable(page.head)
-    this.#durableTo = Math.max(this.#durableTo, page.head)
+    await this.#log.whenDurable(page.head)
+    this.#durableTo = page.head
     return page
   }
 }
