@@ -19,10 +19,11 @@ const operators: { readonly [sign: string]: string } = {
   '>=': 'gte',
   '<': 'lt',
   '<=': 'lte',
+  '^=': 'prefix',
 }
-const shape = /^\s*([A-Za-z][A-Za-z0-9_]*)\s*(!=|>=|<=|=|>|<)\s*(.*)$/s
+const shape = /^\s*([A-Za-z][A-Za-z0-9_]*)\s*(!=|>=|<=|\^=|=|>|<)\s*(.*)$/s
 
-/** Conditions written as `cents>100000`, `status!=closed`, `currency=in:EUR,USD`; all must hold. */
+/** Conditions written as `cents>100000`, `status!=closed`, `owner^=Ad`, `currency=in:EUR,USD`; all must hold. */
 export function conditionsFrom(texts: readonly string[], types: ColumnTypes): Conditions {
   const conditions: { [column: string]: { [operator: string]: Value | readonly Value[] } } = {}
   for (const text of texts) {
@@ -94,6 +95,6 @@ function valueFrom(written: string, column: string, type: ColumnType): Value {
 function malformed(text: string): Error {
   return usage(
     `--where ${JSON.stringify(text)} is no condition`,
-    "Write 'cents>100000', 'status!=closed' or 'currency=in:EUR,USD', in quotes for the shell.",
+    "Write 'cents>100000', 'status!=closed', 'owner^=Ad' or 'currency=in:EUR,USD', in quotes for the shell.",
   )
 }

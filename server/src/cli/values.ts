@@ -19,6 +19,16 @@ export function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a number of seconds from 0 to 600.')
 }
 
+const unitMs: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Reads an option that is a time span, `90s`, `30m`, `24h` or `7d`; returns milliseconds. */
+export function durationMs(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
+  const timeMs = Number(count) * (unitMs[unit] ?? Number.NaN)
+  if (count !== '' && Number.isSafeInteger(timeMs)) return timeMs
+  throw new InvalidArgumentError('It must be a number and a unit: 90s, 30m, 24h or 7d.')
+}
+
 /** Collects an option that may be given several times. */
 export function repeatable(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text]
