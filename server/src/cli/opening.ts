@@ -77,6 +77,11 @@ export async function openToWatch({ lag: _lag, meter: _meter, ...defined }: Book
   return openBook({ ...defined, store, snapshots: false, follow: false, onDiagnostic: () => undefined })
 }
 
+/** Opens a book for reading with the code of these projections alone: nothing is prepared, changed or run. */
+export function openToSee(defined: BookOptions, projections: readonly AnyProjection[]): Promise<Book> {
+  return openToWatch({ ...unfollowed(defined), projections })
+}
+
 /** Opens a book to decide about what follows it, with the code of these projections alone; nothing is run. */
 export async function openToManage(
   opening: Opening,

@@ -43,6 +43,12 @@ export function instantMs(text: string): number {
   throw new InvalidArgumentError('It must be an ISO 8601 date or instant, such as 1993-12-31T23:59:59Z.')
 }
 
+/** Reads an option that is a position of the log, or an ISO 8601 date or instant, which is returned with its zone. */
+export function positionOrInstant(text: string): number | string {
+  if (/^\d+$/.test(text)) return wholeNumber(0)(text)
+  return new Date(instantMs(text)).toISOString()
+}
+
 /** Parses JSON that a person wrote; `what` says where: `data`. */
 export function parsedJson(text: string, what: string): unknown {
   try {

@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander'
 import type { Difference } from 'daybook'
+import { copiesOf } from '../../copies.ts'
 import { exitCodes } from '../../failures.ts'
 import { explained } from '../../help.ts'
-import { definitionsOf } from '../../opening.ts'
+import { definitionsOf, openToSee, versionsOf } from '../../opening.ts'
 import type { Session, Tools } from '../../session.ts'
 import type { Column } from '../../tables.ts'
 import { counted, valueText, visible } from '../../text.ts'
 import { wholeNumber } from '../../values.ts'
-import { copiesOf, openToSee } from './copies.ts'
 
 interface Options {
   readonly with?: 'next' | 'previous'
@@ -42,7 +42,8 @@ const batchSize = 100
 
 async function compare(tools: Tools, name: string, options: Options): Promise<number | undefined> {
   const { output, signal } = tools
-  await using book = await openToSee(await definitionsOf(tools), name)
+  const defined = await definitionsOf(tools)
+  await using book = await openToSee(defined, versionsOf(defined, name))
   const { serving, next, previous } = await copiesOf(book, name)
   const role = options.with ?? (next === undefined ? 'previous' : 'next')
   const other = role === 'next' ? next : previous

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
+import { copiesOf } from '../../copies.ts'
 import { explained } from '../../help.ts'
 import { definitionsOf, openToManage } from '../../opening.ts'
 import type { Session, Tools } from '../../session.ts'
 import { visible } from '../../text.ts'
-import { copiesOf } from './copies.ts'
 
 /** `daybook projections pause`: halts a rebuild. */
 export function addPause(group: Command, session: Session): void {

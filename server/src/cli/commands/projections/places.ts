@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { BookOptions, CopyStatus, SwapResult } from 'daybook'
+import { copiesSeen } from '../../copies.ts'
 import { copyName } from '../../follower-output.ts'
 import { explained } from '../../help.ts'
 import { definitionsOf, openToManage, versionsOf } from '../../opening.ts'
 import type { Session, Tools } from '../../session.ts'
 import { counted } from '../../text.ts'
-import { copiesSeen } from './copies.ts'
 
 /** `daybook projections swap`: the next copy serves. */
 export function addSwap(group: Command, session: Session): void {

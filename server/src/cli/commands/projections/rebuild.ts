@@ -3,12 +3,11 @@ import type { AnyProjection, BookOptions, RebuildOptions, RebuildProgress, Rebui
 import { CommandFailure, exitCodes, usage } from '../../failures.ts'
 import { copyName } from '../../follower-output.ts'
 import { explained } from '../../help.ts'
-import { definitionsOf, openToManage, projectionNamed } from '../../opening.ts'
+import { definitionsOf, openToManage, openToSee, projectionNamed } from '../../opening.ts'
 import { Progress } from '../../progress.ts'
 import type { Session, Tools } from '../../session.ts'
 import { bytesText, counted, countText, durationText } from '../../text.ts'
 import { wholeNumber } from '../../values.ts'
-import { openToSee } from './copies.ts'
 import { RebuildTeller } from './rebuild-teller.ts'
 
 interface Options {
@@ -73,7 +72,7 @@ async function writeEstimate(
   projection: AnyProjection,
 ): Promise<void> {
   const { name, version } = projection.definition.shape
-  await using book = await openToSee({ ...defined, projections: [projection] }, name)
+  await using book = await openToSee(defined, [projection])
   const estimate = await book.rebuilds.estimate(projection)
   const { events, bytes, secondsAbout } = estimate
   if (output.form === 'json')

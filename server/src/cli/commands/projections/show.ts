@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { FollowerStatus, RebuildStatus } from 'daybook'
+import { newestFirst, unknown } from '../../copies.ts'
 import { copyText, parkedText, statusOf, waitingText } from '../../follower-output.ts'
 import { explained } from '../../help.ts'
 import { definitionsOf, openToWatch } from '../../opening.ts'
 import type { Session, Tools } from '../../session.ts'
 import { visible } from '../../text.ts'
-import { newestFirst, unknown } from './copies.ts'
 
 /** `daybook projections show`: everything there is to know of one. */
 export function addShow(group: Command, session: Session): void {

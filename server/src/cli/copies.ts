@@ -1,6 +1,6 @@
 import type { Book, BookOptions, FollowerStatus, RebuildStatus } from 'daybook'
-import { CommandFailure } from '../../failures.ts'
-import { openToWatch, versionsOf } from '../../opening.ts'
+import { CommandFailure } from './failures.ts'
+import { openToSee } from './opening.ts'
 
 /** The copies of a read model; throws `NOT_REGISTERED` naming those that the book has. */
 export async function copiesOf(book: Book, name: string): Promise<RebuildStatus> {
@@ -9,23 +9,16 @@ export async function copiesOf(book: Book, name: string): Promise<RebuildStatus>
   return all.find(({ projection }) => projection === name) ?? unknown(name, known)
 }
 
-/** The copies of a read model, seen from outside: the book is opened for it and closed again. */
+/** The copies of a read model, seen from outside: the book is opened for it and closed again. Throws as `copiesOf`. */
 export async function copiesSeen(defined: BookOptions, name: string): Promise<RebuildStatus> {
-  await using book = await openToSee(defined, name)
+  await using book = await openToSee(defined, [])
   return await copiesOf(book, name)
 }
 
-/** Opens a book for reading, with the code of one projection alone. */
-export function openToSee(defined: BookOptions, name: string): Promise<Book> {
-  const projections = versionsOf(defined, name)
-  return openToWatch({
-    ...defined,
-    projections,
-    sqlProjections: [],
-    subscriptions: [],
-    reactions: [],
-    processes: [],
-  })
+/** As `copiesSeen`; undefined where the book has none yet. */
+export async function copiesKnown(defined: BookOptions, name: string): Promise<RebuildStatus | undefined> {
+  await using book = await openToSee(defined, [])
+  return (await book.rebuilds.status()).find(({ projection }) => projection === name)
 }
 
 /** Throws `NOT_REGISTERED`. */
