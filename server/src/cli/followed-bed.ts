@@ -60,6 +60,7 @@ export const welcome = processManager('welcome', {
     AccountOpened: () => deadline.set('deposit', { hours: 24 }),
     MoneyDeposited: () => finish(),
   },
+  deadlines: { deposit: () => finish() },
 })
 `
 
