@@ -37,7 +37,9 @@ export function conditionsFrom(texts: readonly string[], types: ColumnTypes): Co
       throw usage(`two conditions compare ${column} by ${isIn ? 'in' : sign}`, 'Join them: col=in:a,b.')
     const value = isIn
       ? listFrom(written.slice('in:'.length), column, type)
-      : valueFrom(written, column, type)
+      : sign === '^='
+        ? beginningFrom(written, column, type)
+        : valueFrom(written, column, type)
     conditions[column] = { ...ofColumn, [operator]: value }
   }
   return conditions
@@ -80,6 +82,12 @@ function listFrom(written: string, column: string, type: ColumnType): readonly V
     // Said below.
   }
   throw malformed(`${column}=in:${written}`)
+}
+
+/** Never null: that a text is missing says nothing of how it begins. */
+function beginningFrom(written: string, column: string, type: ColumnType): string {
+  if (type === 'text') return written
+  throw usage(`${column} is ${type}, and only text is found by its beginning`)
 }
 
 function valueFrom(written: string, column: string, type: ColumnType): Value {

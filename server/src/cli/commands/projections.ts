@@ -17,7 +17,7 @@ export function addProjections(program: Command, session: Session): void {
     {
       summary: 'show how far each projection has come, and rebuild them',
       purpose:
-        'Shows where the projections stand, and rebuilds their read models without downtime: a new copy is filled beside the one that serves, is compared with it, and takes its place; the one before is kept to go back to. Without a command it lists them. No command but rebuild and swap runs a projection, and these only the one they are given.',
+        'Shows where the projections stand, and rebuilds their read models without downtime: a new copy is filled beside the one that serves, is compared with it, and takes its place; the one before is kept to go back to. Without a command it lists them. No command but rebuild, swap and undo folds anything, and these only the projection they are given.',
       examples: [
         ['daybook projections', 'how far each has come'],
         ['daybook projections rebuild balances --swap manual', 'fill a new copy, and let it wait'],

@@ -61,7 +61,7 @@ describe('a rebuild', () => {
   it('fills beside, is compared, serves when told, and is taken back', async () => {
     const filled = await run('rebuild balances')
     assert.equal(filled.code, 0, filled.stderr)
-    assert.match(filled.stdout, /^balances@2 takes about .*: 6 events to look at, .* of data\.\n/)
+    assert.match(filled.stdout, /^balances@2 takes .* s: 6 events to look at, .* of data\.\n/)
     assert.match(filled.stdout, /\nbalances@2 is filled up to position 6, and waits\.\n$/)
     assert.match(filled.stderr, /`daybook projections swap balances` lets it serve/)
     assert.equal(await ownerOf1(), 'Ada')

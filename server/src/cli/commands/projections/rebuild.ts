@@ -75,11 +75,12 @@ async function writeEstimate(
   await using book = await openToSee(defined, [projection])
   const estimate = await book.rebuilds.estimate(projection)
   const { events, bytes, secondsAbout } = estimate
+  const time = secondsAbout < 0.1 ? 'less than 0.1 s' : `about ${durationText(secondsAbout * 1_000)}`
   if (output.form === 'json')
     await output.object({ kind: 'estimate', projection: name, version, ...estimate })
   else
     await output.line(
-      `${name}@${version} takes about ${durationText(secondsAbout * 1_000)}: ${counted(events, 'event')} to look at, ${bytesText(bytes)} of data.`,
+      `${name}@${version} takes ${time}: ${counted(events, 'event')} to look at, ${bytesText(bytes)} of data.`,
     )
   await output.flush()
 }
