@@ -38,7 +38,7 @@ export const errorRegistry = {
   },
   ILLEGAL_QUERY: {
     meaning: 'A query is malformed: it has no items, an item names nothing, or a field is unknown.',
-    hint: 'Give at least one item; each item names types, categories or tags.',
+    hint: 'Of a read model, compare declared columns with values of their type; of the log, give at least one item, each naming types, categories or tags.',
   },
   CURSOR_INVALID: {
     meaning:

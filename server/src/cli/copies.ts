@@ -1,6 +1,6 @@
 import type { Book, BookOptions, FollowerStatus, RebuildStatus } from 'daybook'
 import { CommandFailure } from './failures.ts'
-import { openToSee } from './opening.ts'
+import { type Opening, openToManage, openToSee } from './opening.ts'
 
 /** The copies of a read model; throws `NOT_REGISTERED` naming those that the book has. */
 export async function copiesOf(book: Book, name: string): Promise<RebuildStatus> {
@@ -15,9 +15,13 @@ export async function copiesSeen(defined: BookOptions, name: string): Promise<Re
   return await copiesOf(book, name)
 }
 
-/** As `copiesSeen`; undefined where the book has none yet. */
-export async function copiesKnown(defined: BookOptions, name: string): Promise<RebuildStatus | undefined> {
-  await using book = await openToSee(defined, [])
+/** The copies of a read model as a command finds them that may write; undefined where the book has none yet. */
+export async function copiesKnown(
+  opening: Opening,
+  defined: BookOptions,
+  name: string,
+): Promise<RebuildStatus | undefined> {
+  await using book = await openToManage(opening, defined)
   return (await book.rebuilds.status()).find(({ projection }) => projection === name)
 }
 

@@ -56,7 +56,8 @@ export async function openToRead(opening: Opening, need: 'store' | 'definitions'
 export async function openToWrite(opening: Opening): Promise<Book> {
   const defined = await definitionsOf(opening)
   refuseFolder(defined.store)
-  return open(opening, { ...unfollowed(defined), projections: defined.projections ?? [] })
+  const inline = (defined.projections ?? []).filter(({ definition }) => definition.mode === 'inline')
+  return open(opening, { ...unfollowed(defined), projections: inline })
 }
 
 /** Opens a book to ask what it tells of itself and where its projections stand; the answer says what a warning would. */

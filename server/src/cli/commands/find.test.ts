@@ -186,7 +186,12 @@ describe('find while another version serves', () => {
     await daybook(['run', 'account', '1', 'deposit', '{"cents":5}', ...book.first])
     const [found] = await daybookJson(['find', 'balances', '1', ...book.base])
     assert.deepEqual(found?.document, { owner: 'Ada', cents: 6, movements: 2 })
-    await daybook(['doctor', ...book.base])
+    const doctor = await daybook(['doctor', ...book.base])
+    assert.equal(doctor.code, 0)
+    assert.match(
+      doctor.stdout,
+      /^note\tPROJECTION_FILLING\tbalances@2 is 3 events behind; balances@1 serves meanwhile\t/m,
+    )
     assert.equal(await owner(book, book.first), 'Ada')
   })
 

@@ -24,7 +24,7 @@ export async function checkProjection(
     // At position 0 nothing is stored that could be of other code.
     if (before.isChanged && before.position > 0) return changed(projection)
     if (before.behind === 0) return undefined
-    const beside = await besideOf(defined, projection, before.behind)
+    const beside = await besideOf(opening, defined, projection, before.behind)
     if (beside !== undefined) return beside
     return await caughtUp(opening, defined, projection, timeoutMs)
   } catch (error) {
@@ -44,12 +44,13 @@ async function statusOf(
 
 /** A copy that is filled beside what serves is none that readers wait for; running it could let it serve. */
 async function besideOf(
+  opening: Opening,
   defined: BookOptions,
   { definition }: AnyProjection,
   behind: number,
 ): Promise<Finding | undefined> {
   const { name, version } = definition.shape
-  const copies = await copiesKnown(defined, name)
+  const copies = await copiesKnown(opening, defined, name)
   if (copies === undefined || copies.serving.version >= version) return undefined
   const { serving } = copies
   return {

@@ -26,7 +26,7 @@ export async function openCurrent(
   freshness: Freshness,
 ): Promise<{ readonly book: Book; readonly model: AnyReadModel }> {
   const { name, version } = projection.definition.shape
-  const serving = (await copiesKnown(defined, name))?.serving ?? { version, generation: 1 }
+  const serving = (await copiesKnown(tools, defined, name))?.serving ?? { version, generation: 1 }
   const isOlder = serving.version < version
   const served = isOlder ? codeOf(defined, name, serving.version) : projection
   const book = await (served === undefined

@@ -52,7 +52,7 @@ async function list(tools: Tools, options: Options): Promise<void> {
   await definitionsOf(tools, 'store')
   await using book = await openToRead(tools)
   const found = await book.subscriptions.parked(filter)
-  await output.list([found], columns, parkedJson)
+  await output.list([found], output.form === 'table' ? tableColumns : lineColumns, parkedJson)
   if (found.length === 0) await output.note('No such events are aside.')
   if (found.length === options.limit)
     await output.note('There may be more: give a larger --limit, or narrow it.')
@@ -69,20 +69,21 @@ function filterFrom({ subscription, stream, status, limit }: Options): ParkedOpt
   }
 }
 
-const columns: readonly Column<ParkedEvent>[] = [
-  { title: 'Subscription', text: ({ subscription }) => visible(subscription), leastWidth: 12 },
+/** On a terminal: what fits. */
+const tableColumns: readonly Column<ParkedEvent>[] = [
+  { title: 'Subscription', text: ({ subscription }) => visible(subscription), leastWidth: 24 },
   { title: 'Position', text: ({ position }) => String(position), isNumber: true },
-  { title: 'Stream', text: ({ stream }) => visible(stream) },
+  { title: 'Stream', text: ({ stream }) => visible(stream), leastWidth: 12 },
   { title: 'Type', text: ({ type }) => visible(type) },
   { title: 'Status', text: ({ status }) => status },
   { title: 'Attempts', text: ({ attempts }) => String(attempts), isNumber: true },
-  { title: 'Failed', text: ({ failedAtMs }) => instant(failedAtMs), leastWidth: 24 },
-  {
-    title: 'Error',
-    text: ({ error, reason }) => visible(reason ?? error ?? ''),
-    isWrapped: true,
-    leastWidth: 20,
-  },
+  { title: 'Error', text: ({ error, reason }) => visible(reason ?? error ?? ''), isWrapped: true },
+]
+
+/** In a pipe: when it failed, too. */
+const lineColumns: readonly Column<ParkedEvent>[] = [
+  ...tableColumns,
+  { title: 'Failed', text: ({ failedAtMs }) => instant(failedAtMs) },
 ]
 
 /** A time as the command line writes them. */

@@ -44,7 +44,7 @@ describe('parked', () => {
     const limited = await run('--limit', '1')
     assert.match(
       limited.stdout,
-      /^subscription search@1\t3\taccount-2\tAccountOpened\tparked\t2\t\S+\tthis owner cannot be found\n$/,
+      /^subscription search@1\t3\taccount-2\tAccountOpened\tparked\t2\tthis owner cannot be found\t\S+Z\n$/,
     )
     assert.match(limited.stderr, /^There may be more/)
     assert.match((await run('--status', 'waiting')).stderr, /^No such events are aside\.\n$/)

@@ -37,7 +37,7 @@ async function list(tools: Tools): Promise<void> {
 }
 
 const columns: readonly Column<FollowerStatus>[] = [
-  { title: 'Name', text: ({ name }) => visible(name), leastWidth: 12 },
+  { title: 'Name', text: ({ name }) => visible(name), leastWidth: 20 },
   { title: 'Kind', text: ({ kind }) => kind, leastWidth: 12 },
   { title: 'Version', text: ({ version }) => (version === undefined ? '' : String(version)), isNumber: true },
   { title: 'Status', text: followerState },
