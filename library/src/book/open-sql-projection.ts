@@ -43,7 +43,7 @@ export async function openSqlProjection(
       recordLag(lagMs, { kind: 'projection', name, version })
     },
   })
-  const isChanged = store.isReadOnly ? false : await projecting.prepare()
+  const isChanged = store.isReadOnly ? await projecting.isOfOtherCode() : await projecting.prepare()
   if (isChanged) {
     const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
     report({ kind: 'projection-changed', subject, message })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { nodeHost } from '../host/node-host.ts'
 import { decider, defineEvents, openBook, type ProjectionMode, projection } from '../index.ts'
 import { memory } from '../memory/index.ts'
 
@@ -77,4 +78,20 @@ test('snapshots thrown away are taken anew, and change no state', async () => {
   assert.equal(await next.clearSnapshots(), 1)
   assert.equal((await next.load(account, '1')).state.cents, 5)
   assert.equal(await next.clearSnapshots(), 0)
+})
+
+test('a filling that nobody has begun cannot be halted, and says so', async () => {
+  const store = memory()
+  const model = sums('async')
+  await using book = await openBook({ store, projections: [model], follow: false })
+  const { following } = await store.open(nodeHost())
+  // What is left when a process ends between noting that a copy is to be filled and making its checkpoint.
+  await following.transaction(async (transaction) => {
+    const record = await transaction.readModel('sums')
+    assert.ok(record)
+    await transaction.putReadModel({ ...record, next: { version: 2, generation: 1 } })
+  })
+  await assert.rejects(book.rebuilds.pause(model), { code: 'REBUILD_REFUSED', message: /nobody has begun/ })
+  await book.rebuilds.cancel(model)
+  assert.equal((await book.rebuilds.status())[0]?.next, undefined)
 })

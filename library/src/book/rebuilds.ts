@@ -200,7 +200,12 @@ export class Rebuilds {
     const name = nameOf(projection)
     const { next } = await this.#record(name)
     if (next === undefined) return refused(name, 'nothing is being filled')
-    await this.#context.store.following.pause(copySubscription(name, next), isPaused)
+    const { following, readModels } = this.#context.store
+    const subscription = copySubscription(name, next)
+    // Without a checkpoint there is nothing that could keep the decision, and it must not be lost in silence.
+    if ((await readModels.checkpoint(subscription)) === undefined)
+      return refused(name, `${subscription} is to be filled, and nobody has begun; nothing can be halted yet`)
+    await following.pause(subscription, isPaused)
     // Whoever fills it elsewhere learns of it when it renews its lease.
     await this.#running(name)?.look()
   }

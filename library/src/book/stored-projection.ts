@@ -337,7 +337,7 @@ async function openCopy(
       recordLag(lagMs, { kind: 'projection', name, version })
     },
   })
-  const isChanged = store.isReadOnly ? false : await projecting.prepare()
+  const isChanged = store.isReadOnly ? await projecting.isOfOtherCode() : await projecting.prepare()
   if (isChanged) {
     const message = `projection ${subject} was changed, but its version was not raised: what is stored is of other code`
     context.report({ kind: 'projection-changed', subject, message })

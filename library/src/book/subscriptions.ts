@@ -12,6 +12,8 @@ export interface ParkedOptions {
   /** Of one follower: `search`, `search@2`, `reaction mail`. */
   readonly subscription?: string
   readonly stream?: string
+  /** Only the event at this position. */
+  readonly position?: number
   /** Default: all but `skipped`. */
   readonly statuses?: readonly ParkedStatus[]
   /** Exclusive. Of one subscription; default 0. */
@@ -146,7 +148,9 @@ async function listParked(context: BookContext, options: ParkedOptions): Promise
   const { subscription: name, stream, statuses = openStatuses } = options
   const limit = integerWithin('limit', options.limit ?? 100, 1, 10_000)
   const afterPosition = integerWithin('afterPosition', options.afterPosition ?? 0, 0, maxPosition)
-  const filter = { stream, statuses, afterPosition, limit }
+  const position =
+    options.position === undefined ? undefined : integerWithin('position', options.position, 1, maxPosition)
+  const filter = { stream, statuses, position, afterPosition, limit }
   const { following } = context.store
   if (name === undefined) return following.parked(filter)
   const found: ParkedEvent[] = []

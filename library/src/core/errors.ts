@@ -38,7 +38,7 @@ export const errorRegistry = {
   },
   ILLEGAL_QUERY: {
     meaning: 'A query is malformed: it has no items, an item names nothing, or a field is unknown.',
-    hint: 'Give at least one item; each item names types, categories or tags.',
+    hint: 'Of a read model, compare declared columns with values of their type; of the log, give at least one item, each naming types, categories or tags.',
   },
   CURSOR_INVALID: {
     meaning:
@@ -96,7 +96,7 @@ export const errorRegistry = {
   NOT_PARKED: {
     meaning:
       'The subscription has no such event aside: it was handled, retried or skipped meanwhile, or never failed.',
-    hint: 'List what there is: book.subscriptions.parked().',
+    hint: 'List what there is: `book.subscriptions.parked()`, or `daybook parked`.',
   },
   PROJECTION_FAILED: {
     meaning: 'A projection threw while folding an event, or produced something that cannot be stored.',
@@ -114,7 +114,7 @@ export const errorRegistry = {
   },
   REBUILD_REFUSED: {
     meaning: 'A read model cannot be rebuilt, compared, swapped or taken back as it stands now.',
-    hint: 'The message says why, and `book.rebuilds.status()` what copies there are.',
+    hint: 'The message says why, and `book.rebuilds.status()` or `daybook projections show` what copies there are.',
   },
   PROCESS_FAILED: {
     meaning: 'A function of a process manager threw, so that nothing could be decided.',

@@ -107,6 +107,12 @@ export class Projecting implements FollowerWork {
     return this.#fingerprint !== fingerprint
   }
 
+  /** True when the stored read model is of other code; prepares nothing, so that a store for reading can be asked. */
+  async isOfOtherCode(): Promise<boolean> {
+    const { position, fingerprint } = await this.checkpoint()
+    return position > 0 && fingerprint !== this.#parts.fingerprint
+  }
+
   /** What is folded; the checkpoint of a retired copy is stored in another way. */
   async checkpoint(): Promise<Checkpoint> {
     const { definition, models } = this.#parts

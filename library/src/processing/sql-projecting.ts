@@ -92,6 +92,12 @@ export class SqlProjecting implements FollowerWork {
     return checkpoint.fingerprint !== fingerprint
   }
 
+  /** True when the tables were made by other code; prepares nothing, so that a store for reading can be asked. */
+  async isOfOtherCode(): Promise<boolean> {
+    const { fingerprint } = await this.checkpoint()
+    return fingerprint !== '' && fingerprint !== this.#parts.fingerprint
+  }
+
   async checkpoint(): Promise<Checkpoint> {
     const { definition, models } = this.#parts
     return (await models.checkpoint(definition.subscription)) ?? this.#checkpointAt(0, '')

@@ -186,7 +186,9 @@ test('a parked event that a person skips is kept with reason and actor, and its 
   await book.subscriptions.skip('search', 1, { reason: 'sent by hand', actor: 'ada' })
   await last
   assert.deepEqual(handled, [2, 3])
-  const [skipped] = await book.subscriptions.parked({ statuses: ['skipped'] })
+  const [skipped] = await book.subscriptions.parked({ statuses: ['skipped'], position: 1 })
+  assert.deepEqual(await book.subscriptions.parked({ statuses: ['skipped'], position: 2 }), [])
+  await assert.rejects(book.subscriptions.parked({ position: 0 }), { code: 'ILLEGAL_ARGUMENT' })
   assert.deepEqual([skipped?.reason, skipped?.actor, skipped?.error], ['sent by hand', 'ada', 'unreachable'])
   await book.close()
   assert.deepEqual(await aside(store), [[1, 'skipped', 3]])

@@ -19,10 +19,11 @@ const operators: { readonly [sign: string]: string } = {
   '>=': 'gte',
   '<': 'lt',
   '<=': 'lte',
+  '^=': 'prefix',
 }
-const shape = /^\s*([A-Za-z][A-Za-z0-9_]*)\s*(!=|>=|<=|=|>|<)\s*(.*)$/s
+const shape = /^\s*([A-Za-z][A-Za-z0-9_]*)\s*(!=|>=|<=|\^=|=|>|<)\s*(.*)$/s
 
-/** Conditions written as `cents>100000`, `status!=closed`, `currency=in:EUR,USD`; all must hold. */
+/** Conditions written as `cents>100000`, `status!=closed`, `owner^=Ad`, `currency=in:EUR,USD`; all must hold. */
 export function conditionsFrom(texts: readonly string[], types: ColumnTypes): Conditions {
   const conditions: { [column: string]: { [operator: string]: Value | readonly Value[] } } = {}
   for (const text of texts) {
@@ -36,7 +37,9 @@ export function conditionsFrom(texts: readonly string[], types: ColumnTypes): Co
       throw usage(`two conditions compare ${column} by ${isIn ? 'in' : sign}`, 'Join them: col=in:a,b.')
     const value = isIn
       ? listFrom(written.slice('in:'.length), column, type)
-      : valueFrom(written, column, type)
+      : sign === '^='
+        ? beginningFrom(written, column, type)
+        : valueFrom(written, column, type)
     conditions[column] = { ...ofColumn, [operator]: value }
   }
   return conditions
@@ -81,6 +84,12 @@ function listFrom(written: string, column: string, type: ColumnType): readonly V
   throw malformed(`${column}=in:${written}`)
 }
 
+/** Never null: that a text is missing says nothing of how it begins. */
+function beginningFrom(written: string, column: string, type: ColumnType): string {
+  if (type === 'text') return written
+  throw usage(`${column} is ${type}, and only text is found by its beginning`)
+}
+
 function valueFrom(written: string, column: string, type: ColumnType): Value {
   const text = written.trim()
   if (text === 'null') return null
@@ -94,6 +103,6 @@ function valueFrom(written: string, column: string, type: ColumnType): Value {
 function malformed(text: string): Error {
   return usage(
     `--where ${JSON.stringify(text)} is no condition`,
-    "Write 'cents>100000', 'status!=closed' or 'currency=in:EUR,USD', in quotes for the shell.",
+    "Write 'cents>100000', 'status!=closed', 'owner^=Ad' or 'currency=in:EUR,USD', in quotes for the shell.",
   )
 }

@@ -88,6 +88,20 @@ describe('a configuration that is no good', () => {
       /defineBook/,
     ],
     [
+      'no subscription among the subscriptions',
+      't.ts',
+      `${imports}export default defineBook({ store: memory(), subscriptions: ['search'] })`,
+      /has a string in subscriptions\[0\]/,
+      /defineBook/,
+    ],
+    [
+      'processes that are no array',
+      'u.ts',
+      `${imports}export default defineBook({ store: memory(), processes: 'settlement' })`,
+      /has processes that are a string/,
+      /defineBook/,
+    ],
+    [
       'no decider among the deciders',
       's.ts',
       `${imports}export default defineBook({ store: memory(), deciders: ['account'] })`,

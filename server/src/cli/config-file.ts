@@ -52,7 +52,14 @@ function problemOf(loaded: { readonly [name: string]: unknown }): string | undef
   const { store } = book as { readonly store?: unknown }
   if (typeof store !== 'object' || store === null || !('open' in store) || !('name' in store))
     return 'exports something without a store by default, which defineBook did not make'
-  for (const list of ['deciders', 'projections', 'sqlProjections', 'reactions']) {
+  for (const list of [
+    'deciders',
+    'projections',
+    'sqlProjections',
+    'reactions',
+    'subscriptions',
+    'processes',
+  ]) {
     const members = (book as { readonly [list: string]: unknown })[list]
     if (members === undefined) continue
     if (!Array.isArray(members)) return `has ${list} that are ${kindOf(members)}, not an array`

@@ -3,7 +3,11 @@ import { errorRegistry } from 'daybook'
 /** Exit codes of the command, each with a word and what it means; `--help` prints them. */
 export const exitCodes = {
   ok: [0, 'ok', 'ok'],
-  error: [1, 'error', 'an error, a finding of doctor, or a migration that is pending'],
+  error: [
+    1,
+    'error',
+    'an error, a finding of doctor, a difference between copies, or a migration that is pending',
+  ],
   usage: [2, 'usage', 'the command line is wrong: nothing was done'],
   refused: [3, 'refused', 'the command was refused by its decider'],
   conflict: [4, 'conflict', 'a conflict: the log is not as expected'],

@@ -1,4 +1,4 @@
-import type { AnyDecider, AnyProjection, Book, BookOptions, Diagnostic } from 'daybook'
+import type { AnyDecider, AnyProcessManager, AnyProjection, Book, BookOptions, Diagnostic } from 'daybook'
 import { openBook } from 'daybook'
 import { configNames, findConfig, loadConfig } from './config-file.ts'
 import { CommandFailure } from './failures.ts'
@@ -49,20 +49,48 @@ function noConfig(): CommandFailure {
 export async function openToRead(opening: Opening, need: 'store' | 'definitions' = 'store'): Promise<Book> {
   const defined = await definitionsOf(opening, need)
   requireBook(defined.store)
-  return open(opening, { ...defined, store: readOnly(defined.store), projections: [], snapshots: false })
+  return open(opening, { ...unfollowed(defined), store: readOnly(defined.store), snapshots: false })
 }
 
 /** Opens a book for writing; inline projections are kept, all else that follows the log is left to its own process. */
 export async function openToWrite(opening: Opening): Promise<Book> {
   const defined = await definitionsOf(opening)
   refuseFolder(defined.store)
-  return open(opening, defined)
+  const inline = (defined.projections ?? []).filter(({ definition }) => definition.mode === 'inline')
+  return open(opening, { ...unfollowed(defined), projections: inline })
 }
 
 /** Opens a book to ask what it tells of itself and where its projections stand; the answer says what a warning would. */
 export async function openForStatus(defined: BookOptions): Promise<Book> {
   requireBook(defined.store)
-  return openBook({ ...defined, follow: false, reactions: [], onDiagnostic: () => undefined })
+  return openBook({
+    ...unfollowed(defined),
+    projections: defined.projections ?? [],
+    follow: false,
+    onDiagnostic: () => undefined,
+  })
+}
+
+/** Opens a book to see where everything stands that follows it: nothing is prepared, changed or run. */
+export async function openToWatch({ lag: _lag, meter: _meter, ...defined }: BookOptions): Promise<Book> {
+  requireBook(defined.store)
+  const store = readOnly(defined.store)
+  return openBook({ ...defined, store, snapshots: false, follow: false, onDiagnostic: () => undefined })
+}
+
+/** Opens a book for reading with the code of these projections alone: nothing is prepared, changed or run. */
+export function openToSee(defined: BookOptions, projections: readonly AnyProjection[]): Promise<Book> {
+  return openToWatch({ ...unfollowed(defined), projections })
+}
+
+/** Opens a book to decide about what follows it, with the code of these projections alone; nothing is run. */
+export async function openToManage(
+  opening: Opening,
+  defined: BookOptions,
+  projections: readonly AnyProjection[] = [],
+): Promise<Book> {
+  requireBook(defined.store)
+  return open(opening, { ...unfollowed(defined), projections })
 }
 
 /** Opens a book and brings some of its projections up to date as long as it is open. */
@@ -72,16 +100,32 @@ export async function openFollowing(
   projections: readonly AnyProjection[],
 ): Promise<Book> {
   requireBook(defined.store)
-  return open(opening, { ...defined, projections }, true)
+  return open(opening, { ...unfollowed(defined), projections }, true)
 }
 
-/** Reactions have effects on the world: no command runs them. */
+/**
+ * A book without all that follows it. Reactions, subscriptions and processes have effects on the world: no command runs
+ * them, or makes them begin. Nor does one raise an alarm or count among the processes that are measured.
+ */
+function unfollowed({ lag: _lag, meter: _meter, ...defined }: BookOptions): BookOptions {
+  return { ...defined, projections: [], sqlProjections: [], reactions: [], subscriptions: [], processes: [] }
+}
+
+/** Of a command that runs a projection for a moment these are no news: it does so because the projection is behind. */
+const expected: ReadonlySet<Diagnostic['kind']> = new Set([
+  'projection-stopped',
+  'projection-swapped',
+  'follower-lagging',
+  'follower-stuck',
+  'follower-recovered',
+])
+
 function open({ output }: Opening, options: BookOptions, follow = false): Promise<Book> {
   const onDiagnostic = ({ kind, message }: Diagnostic): void => {
     // Whoever waits for a projection that stops is told by the failure.
-    if (kind !== 'projection-stopped') void output.warning(kind, message).catch(() => undefined)
+    if (!expected.has(kind)) void output.warning(kind, message).catch(() => undefined)
   }
-  return openBook({ ...options, follow, reactions: [], onDiagnostic })
+  return openBook({ ...options, follow, onDiagnostic })
 }
 
 /** The decider of a category among those defined; throws `NOT_REGISTERED` naming those there are. */
@@ -112,7 +156,28 @@ export function projectionNamed(defined: BookOptions, name: string): AnyProjecti
   )
 }
 
-function notDefined(kind: 'decider' | 'projection', name: string, known: readonly string[]): never {
+/** All versions of a projection that are defined. */
+export function versionsOf({ projections = [] }: BookOptions, name: string): readonly AnyProjection[] {
+  return projections.filter(({ definition }) => definition.shape.name === name)
+}
+
+/** The process manager of a name; throws `NOT_REGISTERED` naming those there are. */
+export function processNamed({ processes = [] }: BookOptions, name: string): AnyProcessManager {
+  return (
+    processes.find(({ definition }) => definition.name === name) ??
+    notDefined(
+      'process',
+      name,
+      processes.map(({ definition }) => definition.name),
+    )
+  )
+}
+
+function notDefined(
+  kind: 'decider' | 'projection' | 'process',
+  name: string,
+  known: readonly string[],
+): never {
   throw new CommandFailure({
     code: 'NOT_REGISTERED',
     message: `the book has no ${kind} ${JSON.stringify(name)}; it has ${known.join(', ') || 'none'}`,

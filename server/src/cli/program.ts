@@ -6,12 +6,15 @@ import { addFind } from './commands/find.ts'
 import { addHistory } from './commands/history.ts'
 import { addInit } from './commands/init.ts'
 import { addMigrate } from './commands/migrate.ts'
+import { addParked } from './commands/parked.ts'
 import { addPartition } from './commands/partition.ts'
+import { addPending } from './commands/pending.ts'
 import { addProjections } from './commands/projections.ts'
 import { addRead } from './commands/read.ts'
 import { addRun } from './commands/run.ts'
 import { addState } from './commands/state.ts'
 import { addStats } from './commands/stats.ts'
+import { addSubscriptions } from './commands/subscriptions.ts'
 import { addRedo, addUndo } from './commands/undo.ts'
 import { exitCodes, usage } from './failures.ts'
 import { helpAfter } from './help.ts'
@@ -36,6 +39,9 @@ export async function runProgram(words: readonly string[], shell: Shell): Promis
     addHistory,
     addFind,
     addProjections,
+    addSubscriptions,
+    addParked,
+    addPending,
     addStats,
     addMigrate,
     addPartition,
@@ -102,6 +108,8 @@ function configure(program: Command, shell: Shell, told: string[]): void {
         [`daybook run account 42 deposit '{"cents":500}'`, 'run a command of a decider'],
         ['daybook read account-42', 'read a stream'],
         [`daybook find balances --where 'cents>100000'`, 'query a read model'],
+        ['daybook projections rebuild balances', 'fill a read model anew, while the old one serves'],
+        ['daybook parked', 'what could not be handled'],
         ['daybook doctor', 'check the store'],
       ]),
     )

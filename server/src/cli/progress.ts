@@ -21,17 +21,26 @@ export class Progress implements AsyncDisposable {
 
   /** Tells that `done` of `all` are done; `all` undefined where it is not known. */
   at(done: number, all?: number): void {
-    const nowMs = performance.now()
-    if (this.#shell.stderr.isTTY !== true || nowMs - this.#drawnMs < redrawMs) return
-    this.#drawnMs = nowMs
-    this.#isDrawn = true
-    const elapsedMs = nowMs - this.#startMs
+    const elapsedMs = performance.now() - this.#startMs
     const rate = `${countText(Math.round((done / elapsedMs) * 1_000))}/s`
     const text =
       all === undefined || all === 0 || done === 0
         ? `${this.#what} ${countText(done)}, ${rate}`
         : `${this.#what} ${bar(done / all)} ${countText(done)} of ${countText(all)}, ${rate}, ${durationText((elapsedMs / done) * (all - done))} left`
-    void written(this.#shell.stderr, `\r\u001b[2K${text}`).catch(() => undefined)
+    this.show(text)
+  }
+
+  /** Tells it in words of one's own, cut to the terminal. */
+  show(text: string): void {
+    const nowMs = performance.now()
+    const { stderr } = this.#shell
+    if (stderr.isTTY !== true || nowMs - this.#drawnMs < redrawMs) return
+    this.#drawnMs = nowMs
+    this.#isDrawn = true
+    // A terminal that does not know how wide it is says 0.
+    const { columns = 0 } = stderr
+    const line = text.slice(0, (columns > 0 ? columns : 80) - 1)
+    void written(stderr, `\r\u001b[2K${line}`).catch(() => undefined)
   }
 
   /** Wipes the line. */
@@ -40,7 +49,8 @@ export class Progress implements AsyncDisposable {
   }
 }
 
-function bar(share: number): string {
+/** `█████░░░░░ 50 %`. */
+export function bar(share: number): string {
   const cells = 20
   const full = Math.min(cells, Math.round(share * cells))
   return `${'█'.repeat(full)}${'░'.repeat(cells - full)} ${Math.floor(Math.min(1, share) * 100)} %`

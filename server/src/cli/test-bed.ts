@@ -48,12 +48,14 @@ export interface RunOptions {
   readonly columns?: number
   readonly env?: { readonly [name: string]: string }
   readonly signal?: AbortSignal
+  /** Told of each text on standard error, when it is written. */
+  readonly onTold?: (text: string) => void
 }
 
 /** Runs the program in this process. */
 export async function daybook(words: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { input = '', columns, env = {}, signal = new AbortController().signal } = options
-  const [stdout, stderr] = [new Written(columns), new Written(columns)]
+  const { input = '', columns, env = {}, signal = new AbortController().signal, onTold } = options
+  const [stdout, stderr] = [new Written(columns), new Written(columns, onTold)]
   const stdin = Readable.from([Buffer.from(input)])
   const code = await runProgram(words, { stdin, stdout, stderr, env, signal })
   return { code, stdout: stdout.text, stderr: stderr.text }
@@ -102,14 +104,17 @@ class Written {
   text = ''
   readonly isTTY: boolean
   readonly columns: number
+  readonly #onText: ((text: string) => void) | undefined
 
-  constructor(columns: number | undefined) {
+  constructor(columns: number | undefined, onText?: (text: string) => void) {
+    this.#onText = onText
     this.isTTY = columns !== undefined
     this.columns = columns ?? 80
   }
 
   write(text: string, done: (error?: Error | null) => void): void {
     this.text += text
+    this.#onText?.(text)
     done()
   }
 }

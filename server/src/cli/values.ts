@@ -19,6 +19,16 @@ export function seconds(text: string): number {
   throw new InvalidArgumentError('It must be a number of seconds from 0 to 600.')
 }
 
+const unitMs: { readonly [unit: string]: number } = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Reads an option that is a time span, `90s`, `30m`, `24h` or `7d`; returns milliseconds. */
+export function durationMs(text: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
+  const timeMs = Number(count) * (unitMs[unit] ?? Number.NaN)
+  if (count !== '' && Number.isSafeInteger(timeMs)) return timeMs
+  throw new InvalidArgumentError('It must be a number and a unit: 90s, 30m, 24h or 7d.')
+}
+
 /** Collects an option that may be given several times. */
 export function repeatable(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text]
@@ -31,6 +41,12 @@ export function instantMs(text: string): number {
   const timeMs = instant.test(text) ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(timeMs)) return timeMs
   throw new InvalidArgumentError('It must be an ISO 8601 date or instant, such as 1993-12-31T23:59:59Z.')
+}
+
+/** Reads an option that is a position of the log, or an ISO 8601 date or instant, which is returned with its zone. */
+export function positionOrInstant(text: string): number | string {
+  if (/^\d+$/.test(text)) return wholeNumber(0)(text)
+  return new Date(instantMs(text)).toISOString()
 }
 
 /** Parses JSON that a person wrote; `what` says where: `data`. */

@@ -1,47 +1,56 @@
 import { type Command, Option } from 'commander'
-import type { AnyProjection, Book, ColumnType, Found, Projection, ReadModel } from 'daybook'
-import { type Conditions, conditionsFrom, orderFrom } from '../conditions.ts'
+import type { AnyProjection, BookOptions, ReadAsOf } from 'daybook'
+import { conditionsFrom, orderFrom } from '../conditions.ts'
 import { writeDocument, writeDocuments } from '../document-output.ts'
 import { usage } from '../failures.ts'
 import { explained } from '../help.ts'
-import { definitionsOf, openFollowing, projectionNamed } from '../opening.ts'
-import { Progress } from '../progress.ts'
+import { definitionsOf, openToSee, projectionNamed } from '../opening.ts'
 import type { Session, Tools } from '../session.ts'
-import { repeatable, seconds, wholeNumber } from '../values.ts'
+import { positionOrInstant, repeatable, seconds, wholeNumber } from '../values.ts'
+import { modelOf, openCurrent, unlessInterrupted } from './find/current.ts'
+import { documentsNow, documentsThen, type Wanted } from './find/documents.ts'
 
 interface FindOptions {
   readonly where?: readonly string[]
   readonly order?: readonly string[]
   readonly limit?: number
   readonly count?: boolean
+  readonly asOf?: number | string
+  readonly recorded?: boolean
   readonly notBefore?: number
   readonly timeout: number
 }
-
-type AnyReadModel = ReadModel<unknown, { readonly [column: string]: ColumnType }>
 
 /** `daybook find`: documents of a read model. */
 export function addFind(program: Command, session: Session): void {
   const command = explained(program.command('find <projection> [key]'), {
     summary: 'query a read model',
     purpose:
-      'Prints documents of a read model, in the order of their keys or of columns: one by its key, those that match, or all. It first brings the read model up to the end of the log, so the answer is current even where nothing else runs the projection.',
+      'Prints documents of a read model, in the order of their keys or of columns: one by its key, those that match, or all. It first brings the read model up to the end of the log, so the answer is current even where nothing else runs the projection. With --as-of it answers about the past instead, folded from the log at the price of reading it: by time, the business time of an event counts where it carries one, with --recorded when it was recorded.',
     examples: [
       ['daybook find balances 42', 'one document'],
       [`daybook find balances --where 'cents>100000' --order cents:desc --limit 10`, 'the ten largest'],
       [`daybook find balances --where 'status=in:open,frozen' --count`, 'how many'],
+      [`daybook find balances --where 'owner^=Ad'`, 'those whose owner begins with Ad'],
+      ['daybook find balances 42 --as-of 1993-12-31', 'the document at the turn of that day'],
       ['daybook find balances --json > balances.ndjson', 'all of them, {"key":…,"document":…} a line'],
     ],
   })
   command
     .option(
       '--where <condition>',
-      'a declared column or key, one of = != > >= < <=, a value; col=in:a,b (repeatable)',
+      'a declared column or key, one of = != > >= < <=, a value; text^=beginning; col=in:a,b (repeatable)',
       repeatable,
     )
     .option('--order <column>', 'col or col:desc (repeatable)', repeatable)
     .option('--limit <documents>', 'at most so many', wholeNumber(1))
     .option('--count', 'only how many there are')
+    .option(
+      '--as-of <when>',
+      'at a position of the log, or a time, ISO 8601; both inclusive',
+      positionOrInstant,
+    )
+    .option('--recorded', 'with a time: by recorded instead of business time')
     .option(
       '--not-before <position>',
       'wait until the read model has folded this position too',
@@ -63,74 +72,84 @@ async function find(
   key: string | undefined,
   options: FindOptions,
 ): Promise<void> {
-  const { output } = tools
+  refuseContradictions(key, options)
   const defined = await definitionsOf(tools)
   const projection = projectionNamed(defined, name)
   const { columns } = projection.definition.shape
   const where = conditionsFrom(options.where ?? [], columns)
   const orderBy = orderFrom(options.order ?? [], columns)
-  if (
-    key !== undefined &&
-    [options.where, options.order, options.limit, options.count].some((given) => given)
-  )
+  const { limit } = options
+  const wanted = { key, where, orderBy, ...(limit === undefined ? {} : { limit }) }
+  if (options.asOf === undefined) return await findNow(tools, defined, projection, wanted, options)
+  const moment = { asOf: options.asOf, ...(options.recorded ? { timeline: 'recorded' as const } : {}) }
+  await findThen(tools, defined, projection, wanted, moment, options.count ?? false)
+}
+
+/** What is asked for: one document, or those that match. */
+interface Question extends Wanted {
+  readonly key: string | undefined
+}
+
+function refuseContradictions(key: string | undefined, options: FindOptions): void {
+  const { where, order, limit, count, asOf, recorded, notBefore } = options
+  if (key !== undefined && [where, order, limit, count].some((given) => given))
     throw usage('a key names one document: leave out --where, --order, --limit and --count')
-  await using book = await openFollowing(tools, defined, [projection])
-  const model = await currentModel(tools, book, projection, options)
-  if (key !== undefined) return await writeDocument(output, name, key, await model.get(key))
-  if (options.count === true) {
-    const count = await model.count({ where })
-    if (output.form === 'json') await output.object({ count })
-    else await output.line(String(count))
-    return
-  }
-  const found = pages(model, where, orderBy, options.limit)
-  const count = await writeDocuments(output, found)
-  if (count === 0) await output.note(`${name} has no ${options.where === undefined ? '' : 'such '}documents.`)
+  if (recorded === true && typeof asOf !== 'string') throw usage('--recorded goes with a time in --as-of')
+  if (asOf !== undefined && notBefore !== undefined)
+    throw usage('give --as-of or --not-before, not both', 'The past does not wait for anybody.')
 }
 
-/** The read model once it has reached the end of the log and `--not-before`. */
-async function currentModel(
-  { shell, signal }: Tools,
-  book: Book,
+async function findNow(
+  tools: Tools,
+  defined: BookOptions,
   projection: AnyProjection,
-  { notBefore = 0, timeout }: FindOptions,
-): Promise<AnyReadModel> {
-  const model = book.read(projection as Projection<unknown, { readonly [column: string]: ColumnType }>)
-  const position = Math.max(await book.head(), notBefore)
-  await using progress = new Progress(shell, `bringing ${projection.definition.shape.name} up to date:`)
-  const watch = setInterval(() => {
-    void book.status().then(
-      ([status]) => progress.at(status?.position ?? 0, position),
-      () => undefined,
-    )
-  }, 200)
-  try {
-    const isInterrupted = new Promise<never>((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    })
-    await Promise.race([model.count({ notBefore: position, timeoutMs: timeout }), isInterrupted])
-  } finally {
-    clearInterval(watch)
-  }
-  return model
+  { key, ...wanted }: Question,
+  options: FindOptions,
+): Promise<void> {
+  const { output } = tools
+  const { name } = projection.definition.shape
+  const { book, model } = await openCurrent(tools, defined, projection, options)
+  await using _open = book
+  if (key !== undefined) return await writeDocument(output, name, key, await model.get(key))
+  if (options.count === true) return await writeCount(tools, await model.count({ where: wanted.where }))
+  await writeFound(tools, name, wanted, documentsNow(model, wanted))
 }
 
-/** Documents that are written at once. */
-const pageDocuments = 1_000
-
-/** The documents that match, in any order, page by page without end. */
-async function* pages(
-  model: AnyReadModel,
-  where: Conditions,
-  orderBy: { readonly [column: string]: 'asc' | 'desc' },
-  limit = Number.POSITIVE_INFINITY,
-): AsyncGenerator<readonly Found<unknown>[]> {
-  let left = limit
-  for (let after: string | undefined; left > 0; ) {
-    const page = await model.page({ where, orderBy, limit: Math.min(left, pageDocuments), after })
-    yield page.items
-    if (page.next === undefined) return
-    left -= page.items.length
-    after = page.next
+async function findThen(
+  tools: Tools,
+  defined: BookOptions,
+  projection: AnyProjection,
+  { key, ...wanted }: Question,
+  moment: ReadAsOf,
+  isCount: boolean,
+): Promise<void> {
+  const { output, signal } = tools
+  const { name } = projection.definition.shape
+  await using book = await openToSee(defined, [projection])
+  const model = modelOf(book, projection)
+  if (key !== undefined) {
+    const document = await unlessInterrupted(signal, model.get(key, moment))
+    return await writeDocument(output, name, key, document)
   }
+  if (isCount) {
+    const count = model.count({ where: wanted.where, ...moment })
+    return await writeCount(tools, await unlessInterrupted(signal, count))
+  }
+  await writeFound(tools, name, wanted, documentsThen(model, wanted, moment, signal))
+}
+
+async function writeCount({ output }: Tools, count: number): Promise<void> {
+  if (output.form === 'json') await output.object({ count })
+  else await output.line(String(count))
+}
+
+async function writeFound(
+  { output }: Tools,
+  name: string,
+  { where }: Wanted,
+  found: ReturnType<typeof documentsNow>,
+): Promise<void> {
+  const count = await writeDocuments(output, found)
+  const such = Object.keys(where).length === 0 ? '' : 'such '
+  if (count === 0) await output.note(`${name} has no ${such}documents.`)
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AnyProjection, type BookOptions, errorRegistry, type FollowerStatus } from 'daybook'
+import { copiesKnown } from '../copies.ts'
 import { type Opening, openFollowing, openForStatus } from '../opening.ts'
 import { counted } from '../text.ts'
 import { type Finding, problem, problemFrom } from './finding.ts'
@@ -23,6 +24,8 @@ export async function checkProjection(
     // At position 0 nothing is stored that could be of other code.
     if (before.isChanged && before.position > 0) return changed(projection)
     if (before.behind === 0) return undefined
+    const beside = await besideOf(opening, defined, projection, before.behind)
+    if (beside !== undefined) return beside
     return await caughtUp(opening, defined, projection, timeoutMs)
   } catch (error) {
     if (opening.signal.aborted) throw error
@@ -37,6 +40,26 @@ async function statusOf(
   await using book = await openForStatus({ ...defined, projections: [projection] })
   const [status] = await book.status()
   return status
+}
+
+/** A copy that is filled beside what serves is none that readers wait for; running it could let it serve. */
+async function besideOf(
+  opening: Opening,
+  defined: BookOptions,
+  { definition }: AnyProjection,
+  behind: number,
+): Promise<Finding | undefined> {
+  const { name, version } = definition.shape
+  const copies = await copiesKnown(opening, defined, name)
+  if (copies === undefined || copies.serving.version >= version) return undefined
+  const { serving } = copies
+  return {
+    level: 'note',
+    code: 'PROJECTION_FILLING',
+    message: `${definition.subscription} is ${counted(behind, 'event')} behind; ${serving.subscription} serves meanwhile`,
+    hint: `See \`daybook projections show ${name}\`; \`daybook projections rebuild ${name}\` fills it.`,
+    facts: { projection: definition.subscription, behind, serving: serving.subscription },
+  }
 }
 
 async function caughtUp(

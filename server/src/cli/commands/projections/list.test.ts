@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { exampleFiles } from '../init-files.ts'
-import { daybook, daybookJson, exampleFolder, newFolder } from '../test-bed.ts'
+import { exampleFiles } from '../../init-files.ts'
+import { daybook, daybookJson, exampleFolder, newFolder } from '../../test-bed.ts'
 
 describe('projections', () => {
   it('tells how far each has come, and for how long its oldest event has been waiting', async () => {
