@@ -97,6 +97,7 @@ export class Followers {
       for (const projection of this.#stored()) projection.start()
       for (const { follower } of this.#sqlProjections) follower.start()
       for (const { shards } of this.#subscriptions) for (const { follower } of shards) follower.start()
+      for (const clock of this.#clocks) clock.start()
       if (this.#stored().length > 0) this.registry.watch()
     }
     const isWatched = isFollowing || lag !== undefined || meter !== undefined
