@@ -16,6 +16,8 @@ import { failingIo } from './t04-failing-io.ts'
 import { linearizability } from './t06-linearizability.ts'
 import { noEventSkipped } from './t07-no-event-skipped.ts'
 import { stall } from './t08-stall.ts'
+import { keptUnderKill } from './t09-kept-under-kill.ts'
+import { rebuild } from './t10-rebuild.ts'
 import { idempotency } from './t11-idempotency.ts'
 import { network } from './t14-network.ts'
 import { payloads } from './t18-payloads.ts'
@@ -30,6 +32,8 @@ const scoreboard: readonly TortureTest[] = [
   linearizability,
   noEventSkipped,
   stall,
+  keptUnderKill,
+  rebuild,
   idempotency,
   network,
   payloads,
