@@ -20,6 +20,7 @@ import { keptUnderKill } from './t09-kept-under-kill.ts'
 import { rebuild } from './t10-rebuild.ts'
 import { idempotency } from './t11-idempotency.ts'
 import { network } from './t14-network.ts'
+import { stalledReaders } from './t16-stalled-readers.ts'
 import { poison } from './t17-poison.ts'
 import { payloads } from './t18-payloads.ts'
 import { snapshots } from './t26-snapshots.ts'
@@ -37,6 +38,7 @@ const scoreboard: readonly TortureTest[] = [
   rebuild,
   idempotency,
   network,
+  stalledReaders,
   poison,
   payloads,
   snapshots,

@@ -32,7 +32,8 @@ async function run({ data }: AskedEvent, attempt: number): Promise<void> {
 }
 
 await openPatiently({
-  store: storeAt(address),
+  // Also how long the server leaves a transaction open whose process loops.
+  store: storeAt(address, { timeoutMs: 1_000 }),
   subscriptions: [
     errands({ onFailure, timeoutMs }, async (event, { attempt }) => {
       const { position, stream, data } = event
