@@ -70,7 +70,7 @@ say({
   read,
   seconds,
   rss: Math.max(mostRss, process.memoryUsage.rss()),
-  begun,
+  begun: begun.size,
   heap: process.memoryUsage().heapUsed,
 })
 void stalling
