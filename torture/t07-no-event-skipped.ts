@@ -16,7 +16,7 @@ export const noEventSkipped: TortureTest = {
 }
 
 const quick: ImportScale = {
-  events: 5_000,
+  events: 2_500,
   writerProcesses: 2,
   subscriberProcesses: 3,
   longestPauseMs: 150,
@@ -62,7 +62,7 @@ async function runImport(options: TortureOptions): Promise<TortureResult> {
           subscribers: subscribers.length + foldingProcesses,
           kills,
           stops,
-          'pages repeated after a kill': witness.repeats(),
+          'pages and events repeated after a kill': witness.repeats(),
           rebuilds: witness.rebuilds,
         },
       }

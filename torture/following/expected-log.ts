@@ -5,6 +5,7 @@ import { type RawRow, rawRows } from '../stores/raw-rows.ts'
 import { digestOf, noTally, type Seen, type Tally, tallied } from './subscribers.ts'
 
 interface Row extends Seen {
+  readonly stream: string
   readonly category: string
   readonly type: string
   readonly tags: readonly string[]
@@ -80,6 +81,7 @@ function rowFrom({ position, id, stream, type, tags, data }: RawRow): Row {
   return {
     position,
     id,
+    stream,
     category: stream.split('-', 1)[0] as string,
     type,
     tags: tags === '[]' ? noTags : (JSON.parse(tags) as readonly string[]),
