@@ -1,5 +1,5 @@
 /** T17: poisonous events: a handler throws, hangs, loops, ends its process. Parked once after their tries; others go on. */
-import { type Deed } from './poison/errands.ts'
+import type { Deed } from './poison/errands.ts'
 import { PoisonedBook, type RunnerSettings } from './poison/poisoned-book.ts'
 import { type Books, withBooks } from './stores/books.ts'
 import {
