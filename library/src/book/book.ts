@@ -30,7 +30,6 @@ import type { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
 import { rebuildSqlProjection } from './open-sql-projection.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
-import { PageSizes } from './page-sizes.ts'
 import { type Processes, processesOf } from './processes.ts'
 import { type Freshness, type ReadModel, reach, readModelOf } from './read-model.ts'
 import {
@@ -67,7 +66,6 @@ export class Book implements AsyncDisposable {
   readonly #rebuilds: Rebuilds
   readonly #underWay = new UnderWay()
   readonly #closed = new AbortController()
-  readonly #pageSizes = new PageSizes()
   #closing: Promise<void> | undefined
 
   /** Not for applications: use `openBook`. */
@@ -126,8 +124,7 @@ export class Book implements AsyncDisposable {
   /** Reads the log in the order of positions, filtered; with `follow` it waits for more. */
   readLog(options: ReadLogOptions = {}): Events {
     const { context } = this.#open()
-    const shared = { closed: this.#closed.signal, sizes: this.#pageSizes }
-    return readLogEvents(context.store.log, context.host, options, shared)
+    return readLogEvents(context, options, this.#closed.signal)
   }
 
   /** Runs a command: load, decide, append; on a conflict again. A refusal is an outcome, not an exception. */

@@ -2,13 +2,13 @@ import { DaybookError } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalName, legalStream } from '../core/names.ts'
-import type { Host } from '../core/ports/host.ts'
 import type { EventLog, LogPage } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { readDurably } from '../processing/durable-page.ts'
 import { Wakeups } from '../processing/wakeups.ts'
-import { type PageSizes, pageEvents } from './page-sizes.ts'
+import type { BookContext } from './context.ts'
+import { pageEvents } from './page-sizes.ts'
 
 /** Which events of a stream to read. */
 export interface ReadStreamOptions {
@@ -92,10 +92,9 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
 
 /** Reads the log from a position, filtered, and on request for ever. */
 export function readLogEvents(
-  log: EventLog,
-  host: Host,
+  { store: { log }, host, pageSizes }: BookContext,
   options: ReadLogOptions,
-  { closed, sizes }: { readonly closed: AbortSignal; readonly sizes: PageSizes },
+  closed: AbortSignal,
 ): Events {
   const items = options.query === undefined ? undefined : queryItems(options.query)
   const start = integerWithin('afterPosition', options.afterPosition ?? 0, 0, maxPosition)
@@ -103,7 +102,7 @@ export function readLogEvents(
   const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
   return events(async function* () {
     using wakeups = options.follow === true ? new Wakeups(log, host) : undefined
-    using size = sizes.begin()
+    using size = pageSizes.begin()
     const ended = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed])
     const reader = new RowReader()
     // Turned into events as soon as it is read, so that a reader that stops pulling does not hold the rows as well.
