@@ -166,6 +166,14 @@ async function findSeededDifference(address: string): Promise<void> {
   assert.equal(movements?.cents, 16 * (movements?.movements ?? 0))
 }
 
+/** Speeds that come to no whole number of events in a batch. */
+async function rebuildAtAnySpeed(address: string): Promise<void> {
+  await using book = await openBook({ store: storeAt(address), projections: [model] })
+  await deposit(book, 1)
+  for (const eventsPerSecond of [333, 999])
+    assert.equal((await book.rebuilds.start(model, { eventsPerSecond })).outcome, 'swapped')
+}
+
 describe('a rebuild that is killed five times, on SQLite', () => {
   let folder = ''
   before(async () => {
@@ -182,6 +190,7 @@ describe('a rebuild that is killed five times, on SQLite', () => {
   it('is compared with what serves by key and field, while appends go on', limit, () =>
     findSeededDifference(join(folder, 'bank.db')),
   )
+  it('is as fast as any number of events a second', limit, () => rebuildAtAnySpeed(join(folder, 'speed.db')))
 })
 
 describe('a rebuild that is killed five times, on PostgreSQL', () => {
@@ -201,5 +210,8 @@ describe('a rebuild that is killed five times, on PostgreSQL', () => {
   )
   it('is compared with what serves by key and field, while appends go on', limit, () =>
     findSeededDifference(address),
+  )
+  it('is as fast as any number of events a second', limit, async () =>
+    rebuildAtAnySpeed(server.url(await server.createDatabase())),
   )
 })

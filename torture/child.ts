@@ -25,6 +25,8 @@ function killGroup(pid: number): void {
 export interface ChildOptions {
   /** A program to run node under: `strace` and what it takes. */
   readonly under?: readonly string[]
+  /** For node itself: how much memory it may take. */
+  readonly nodeOptions?: readonly string[]
 }
 
 /** A program of `processes/` at work. Each whole line that it writes is a message; what a kill cuts off is not. */
@@ -39,10 +41,10 @@ export class Child {
     program: string,
     config: object,
     onMessage: (message: Message) => void,
-    { under = [] }: ChildOptions = {},
+    { under = [], nodeOptions = [] }: ChildOptions = {},
   ) {
     const file = fileURLToPath(new URL(`./processes/${program}.ts`, import.meta.url))
-    const [command, ...rest] = [...under, process.execPath, file, JSON.stringify(config)]
+    const [command, ...rest] = [...under, process.execPath, ...nodeOptions, file, JSON.stringify(config)]
     const env = { ...process.env, NODE_COMPILE_CACHE: compileCache }
     // In a group of its own: Ctrl-C is for the parent, which then ends its children in good order.
     this.process = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'], env, detached: true })

@@ -16,8 +16,12 @@ import { failingIo } from './t04-failing-io.ts'
 import { linearizability } from './t06-linearizability.ts'
 import { noEventSkipped } from './t07-no-event-skipped.ts'
 import { stall } from './t08-stall.ts'
+import { keptUnderKill } from './t09-kept-under-kill.ts'
+import { rebuild } from './t10-rebuild.ts'
 import { idempotency } from './t11-idempotency.ts'
 import { network } from './t14-network.ts'
+import { stalledReaders } from './t16-stalled-readers.ts'
+import { poison } from './t17-poison.ts'
 import { payloads } from './t18-payloads.ts'
 import { snapshots } from './t26-snapshots.ts'
 import { isGood, type TortureTest } from './torture-test.ts'
@@ -30,8 +34,12 @@ const scoreboard: readonly TortureTest[] = [
   linearizability,
   noEventSkipped,
   stall,
+  keptUnderKill,
+  rebuild,
   idempotency,
   network,
+  stalledReaders,
+  poison,
   payloads,
   snapshots,
 ]

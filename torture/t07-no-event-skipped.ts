@@ -16,9 +16,9 @@ export const noEventSkipped: TortureTest = {
 }
 
 const quick: ImportScale = {
-  events: 5_000,
+  events: 1_500,
   writerProcesses: 2,
-  subscriberProcesses: 3,
+  subscriberProcesses: 2,
   longestPauseMs: 150,
   longPauses: { before: 0.05, after: 0.01 },
   livesMs: [300, 1_500],
@@ -62,7 +62,7 @@ async function runImport(options: TortureOptions): Promise<TortureResult> {
           subscribers: subscribers.length + foldingProcesses,
           kills,
           stops,
-          'pages repeated after a kill': witness.repeats(),
+          'pages and events repeated after a kill': witness.repeats(),
           rebuilds: witness.rebuilds,
         },
       }

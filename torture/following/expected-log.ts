@@ -1,18 +1,16 @@
 /** The log as it lies in its table, read without the product: what every subscriber must have seen. */
-import { DatabaseSync } from 'node:sqlite'
 import type { QueryItem } from 'daybook'
-import { Client } from 'pg'
 import type { BookAddress } from '../stores/address.ts'
+import { type RawRow, rawRows } from '../stores/raw-rows.ts'
 import { digestOf, noTally, type Seen, type Tally, tallied } from './subscribers.ts'
 
 interface Row extends Seen {
+  readonly stream: string
   readonly category: string
   readonly type: string
   readonly tags: readonly string[]
   readonly op: string
 }
-
-const pageRows = 50_000
 
 export class ExpectedLog {
   readonly rows: readonly Row[]
@@ -24,7 +22,7 @@ export class ExpectedLog {
 
   static async read(address: BookAddress): Promise<ExpectedLog> {
     const rows: Row[] = []
-    for await (const page of pagesOf(address)) rows.push(...page.map(rowFrom))
+    for await (const page of rawRows(address)) rows.push(...page.map(rowFrom))
     return new ExpectedLog(rows)
   }
 
@@ -77,50 +75,16 @@ function firstAfter(rows: readonly Row[], position: number): number {
   return low
 }
 
-type Cells = readonly unknown[]
-const columns = 'position, id, stream, type, tags, data'
-
-async function* pagesOf(address: BookAddress): AsyncGenerator<readonly Cells[]> {
-  if (address.store === 'sqlite') {
-    using database = new DatabaseSync(address.path, { timeout: 10_000 })
-    const statement = database.prepare(
-      `SELECT ${columns} FROM event WHERE position > ? ORDER BY position LIMIT ${pageRows}`,
-    )
-    statement.setReturnArrays(true)
-    yield* paged(async (after) => statement.all(after) as unknown[] as Cells[])
-    return
-  }
-  const client = new Client({ connectionString: address.url })
-  await client.connect()
-  const types = { getTypeParser: () => (cell: string) => cell }
-  const text = `SELECT ${columns} FROM ${address.schema}.event WHERE position > $1 ORDER BY position LIMIT ${pageRows}`
-  try {
-    yield* paged(
-      async (after) => (await client.query({ text, values: [after], rowMode: 'array', types })).rows,
-    )
-  } finally {
-    await client.end()
-  }
-}
-
-async function* paged(read: (after: number) => Promise<readonly Cells[]>): AsyncGenerator<readonly Cells[]> {
-  for (let after = 0; ; ) {
-    const page = await read(after)
-    if (page.length === 0) return
-    yield page
-    after = Number(page.at(-1)?.[0])
-  }
-}
-
 const noTags: readonly string[] = []
 
-function rowFrom([position, id, stream, type, tags, data]: Cells): Row {
+function rowFrom({ position, id, stream, type, tags, data }: RawRow): Row {
   return {
-    position: Number(position),
-    id: String(id),
-    category: String(stream).split('-', 1)[0] as string,
-    type: String(type),
-    tags: tags === '[]' ? noTags : (JSON.parse(String(tags)) as readonly string[]),
-    op: (JSON.parse(String(data)) as { readonly op: string }).op,
+    position,
+    id,
+    stream,
+    category: stream.split('-', 1)[0] as string,
+    type,
+    tags: tags === '[]' ? noTags : (JSON.parse(tags) as readonly string[]),
+    op: (JSON.parse(data) as { readonly op: string }).op,
   }
 }

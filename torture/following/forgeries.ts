@@ -2,7 +2,15 @@
 import type { Control } from '../torture-test.ts'
 import type { ExpectedLog } from './expected-log.ts'
 import { digestOf } from './subscribers.ts'
-import { pageProblems, readers, type Told, type Witness } from './witness.ts'
+import {
+  called,
+  callProblems,
+  type Handled,
+  pageProblems,
+  readers,
+  type Told,
+  type Witness,
+} from './witness.ts'
 
 type Forge = (pages: readonly Told[], index: number, withoutOne: Told) => readonly Told[]
 
@@ -14,9 +22,43 @@ const forgeries: { readonly [name: string]: Forge } = {
   'a page lacks one event': (pages, index, withoutOne) => pages.with(index, withoutOne),
 }
 
+type ForgeCall = (calls: readonly Handled[], index: number) => readonly Handled[]
+
+const forgedCalls: { readonly [name: string]: ForgeCall } = {
+  'a call is left out': (calls, index) => calls.filter((call) => !isOfSame(call, calls[index])),
+  'a call is made twice as if it were new': (calls, index) => [
+    ...calls,
+    { ...(calls[index] as Handled), isRepeat: false, at: Number.MAX_SAFE_INTEGER },
+  ],
+  'a call comes after all others': (calls, index) => [
+    ...calls.filter((call) => !isOfSame(call, calls[index])),
+    { ...(calls[index] as Handled), at: Number.MAX_SAFE_INTEGER },
+  ],
+}
+
+/** True for a call and its repeats. */
+function isOfSame({ positions }: Handled, other: Handled | undefined): boolean {
+  return positions.some((position) => other?.positions.includes(position))
+}
+
+/** Forges what those told of their first call who get every event. */
+function forgedCallControls(witness: Witness, log: ExpectedLog): Control[] {
+  const among = called.filter(
+    ({ name, batch = 1 }) => batch > 1 && (witness.calls.get(name)?.length ?? 0) > 1,
+  )
+  return Object.entries(forgedCalls).map(([sabotage, forge]) => {
+    const seen = among.filter((subscriber) => {
+      const calls = (witness.calls.get(subscriber.name) ?? []).toSorted((a, b) => a.at - b.at)
+      const problems = callProblems(subscriber, calls, log).length
+      return callProblems(subscriber, forge(calls, 0), log).length > problems
+    }).length
+    return { sabotage: `forged: ${sabotage}`, seen, trials: among.length }
+  })
+}
+
 /** Forges what each subscriber told, in its middle; a forgery that gets through once counts as not seen at all. */
 export function forgedControls(witness: Witness, log: ExpectedLog): Control[] {
-  return Object.entries(forgeries).map(([name, forge]) => {
+  const pages = Object.entries(forgeries).map(([name, forge]) => {
     let [seen, trials] = [0, 0]
     for (const reader of readers) {
       const pages = witness.pages.get(reader.name) ?? []
@@ -32,4 +74,5 @@ export function forgedControls(witness: Witness, log: ExpectedLog): Control[] {
     }
     return { sabotage: `forged: ${name}`, seen: seen === trials ? seen : 0, trials }
   })
+  return [...pages, ...forgedCallControls(witness, log)]
 }

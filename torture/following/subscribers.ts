@@ -4,46 +4,50 @@ import { projection, type QueryItem } from 'daybook'
 import { importedEvents } from './imported.ts'
 
 /**
- * How a subscriber follows: `follow` by `book.readLog`, `pages` by the store's own pages with wake-ups, `reaction` by a
- * side effect of the library. The first two act and then save their checkpoint themselves.
+ * How a subscriber follows: `subscription` and `reaction` as the product runs them. Two kinds check what no subscription
+ * shows, the order of the whole log and queries of several items: `follow` by `book.readLog`, `pages` by the store's own
+ * pages with wake-ups. They act and then save their checkpoint themselves.
  */
 export interface Subscriber {
   readonly name: string
-  readonly kind: 'follow' | 'pages' | 'reaction'
-  /** No items: every event. */
+  readonly kind: 'subscription' | 'reaction' | 'follow' | 'pages'
+  /** No items: every event. A subscription has one. */
   readonly items?: readonly QueryItem[]
+  /** More than one: every process takes its share. */
+  readonly shards?: number
+  /** Events at once; default 1. */
+  readonly batch?: number
+  readonly inbox?: boolean
 }
 
-const everything = {}
+const allTypes = ['Booked', 'Checked', 'Flagged']
+const everything = { items: [{ types: allTypes }] }
 const checked = { items: [{ types: ['Checked'] }] }
-const audited = { items: [{ tags: ['audit'] }] }
-const alarms = { items: [{ categories: ['alarm'] }] }
-const rare = { items: [{ tags: ['rare', 'audit'], categories: ['order'] }] }
+const audited = { items: [{ types: allTypes, tags: ['audit'] }] }
+const alarms = { items: [{ types: ['Booked', 'Flagged'], categories: ['alarm'] }] }
+const flagged = { items: [{ types: ['Flagged'] }] }
+const rare = { items: [{ types: allTypes, tags: ['rare', 'audit'], categories: ['order'] }] }
+const never = { items: [{ types: allTypes, tags: ['never'] }] }
 const mixed = { items: [{ types: ['Flagged'] }, { categories: ['alarm'] }, { tags: ['rare'] }] }
-const nothing = { items: [{ types: ['NeverHappened'] }] }
 
 export const subscribers: readonly Subscriber[] = [
-  { name: 'follow-all', kind: 'follow', ...everything },
-  { name: 'pages-all', kind: 'pages', ...everything },
-  { name: 'follow-audited', kind: 'follow', ...audited },
-  { name: 'pages-checked', kind: 'pages', ...checked },
-  { name: 'follow-alarms', kind: 'follow', ...alarms },
-  { name: 'pages-mixed', kind: 'pages', ...mixed },
-  {
-    name: 'react-to-alarms',
-    kind: 'reaction',
-    items: [{ types: ['Booked', 'Flagged'], categories: ['alarm'] }],
-  },
-  { name: 'pages-audited', kind: 'pages', ...audited },
-  { name: 'react-to-flags', kind: 'reaction', items: [{ types: ['Flagged'] }] },
-  { name: 'follow-all-too', kind: 'follow', ...everything },
-  { name: 'pages-all-too', kind: 'pages', ...everything },
-  { name: 'follow-checked', kind: 'follow', ...checked },
-  { name: 'pages-alarms', kind: 'pages', ...alarms },
+  { name: 'all', kind: 'subscription', ...everything, batch: 50 },
+  { name: 'all-grouped', kind: 'subscription', ...everything, batch: 50, shards: 4 },
+  { name: 'all-noted', kind: 'subscription', ...everything, batch: 50, inbox: true },
+  { name: 'checked', kind: 'subscription', ...checked, batch: 50 },
+  { name: 'audited', kind: 'subscription', ...audited, batch: 20 },
+  { name: 'audited-grouped', kind: 'subscription', ...audited, batch: 50, shards: 3 },
+  { name: 'alarms', kind: 'subscription', ...alarms },
+  { name: 'alarms-grouped', kind: 'subscription', ...alarms, shards: 2, inbox: true },
+  { name: 'flagged', kind: 'subscription', ...flagged },
+  { name: 'rare', kind: 'subscription', ...rare },
+  { name: 'never', kind: 'subscription', ...never },
+  { name: 'react-to-alarms', kind: 'reaction', ...alarms },
+  { name: 'react-to-flags', kind: 'reaction', ...flagged },
+  { name: 'follow-all', kind: 'follow' },
   { name: 'follow-mixed', kind: 'follow', ...mixed },
-  { name: 'pages-rare', kind: 'pages', ...rare },
-  { name: 'follow-rare', kind: 'follow', ...rare },
-  { name: 'pages-nothing', kind: 'pages', ...nothing },
+  { name: 'pages-all', kind: 'pages' },
+  { name: 'pages-mixed', kind: 'pages', ...mixed },
 ]
 
 /** What one process runs. */
@@ -59,7 +63,9 @@ export const foldingProcesses = 3
 /** Spreads the subscribers over processes. */
 export function grouped(count: number): readonly Group[] {
   return Array.from({ length: count }, (_, index) => ({
-    names: subscribers.filter((_subscriber, place) => place % count === index).map(({ name }) => name),
+    names: subscribers
+      .filter(({ shards = 1 }, place) => shards > 1 || place % count === index)
+      .map(({ name }) => name),
     folds: index < foldingProcesses,
   }))
 }

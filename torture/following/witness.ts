@@ -1,7 +1,7 @@
 /** Hears what writers and subscribers tell, and holds it against the log. */
 import type { Message } from '../child.ts'
 import type { ExpectedLog } from './expected-log.ts'
-import { type Seen, type Subscriber, subscribers } from './subscribers.ts'
+import { digestOf, type Subscriber, subscribers } from './subscribers.ts'
 
 /** What a subscriber acted on at a time: everything of its filter after one position up to another. */
 export interface Told {
@@ -12,12 +12,22 @@ export interface Told {
   readonly digest: string
 }
 
-/** Names of those that tell of pages. */
-export const readers: readonly Subscriber[] = subscribers.filter(({ kind }) => kind !== 'reaction')
-
-interface Reacted extends Seen {
-  readonly life: number
+/** One call of a subscription's function. */
+export interface Handled {
+  readonly positions: readonly number[]
+  readonly digest: string
+  readonly isRepeat: boolean
+  /** Of the machine's clock that only goes on, in ns: which process was first. */
+  readonly at: number
 }
+
+export function isReader({ kind }: Subscriber): boolean {
+  return kind === 'follow' || kind === 'pages'
+}
+
+/** Those that tell of pages, and those that tell of calls. */
+export const readers: readonly Subscriber[] = subscribers.filter(isReader)
+export const called: readonly Subscriber[] = subscribers.filter((subscriber) => !isReader(subscriber))
 
 export class Witness {
   committedEvents = 0
@@ -25,7 +35,8 @@ export class Witness {
   /** What subscribers themselves complain of. */
   readonly problems: string[] = []
   readonly pages = new Map<string, Told[]>(readers.map(({ name }) => [name, []]))
-  readonly #reactions = new Map<string, Reacted[]>()
+  readonly calls = new Map<string, Handled[]>(called.map(({ name }) => [name, []]))
+  readonly #handled = new Map<string, Set<number>>(called.map(({ name }) => [name, new Set()]))
   readonly #committed = new Map<string, number>()
   readonly #noted = new Set<string>()
   readonly #rolledBack = new Set<string>()
@@ -40,15 +51,17 @@ export class Witness {
   }
 
   hearSubscriber(life: number, message: Message): void {
-    const { page, reacted, after, to, digest, position, id, rebuilt, problem } = message
+    const { page, handled, after, to, digest, positions, at, isRepeat, rebuilt, problem } = message
     if (rebuilt === true) this.rebuilds++
     if (typeof problem === 'string') this.problems.push(problem)
     if (typeof page === 'string')
       this.pages.get(page)?.push({ life, after: Number(after), to: Number(to), digest: String(digest) })
-    if (typeof reacted === 'string') {
-      const all = this.#reactions.get(reacted) ?? []
-      all.push({ life, position: Number(position), id: String(id) })
-      this.#reactions.set(reacted, all)
+    if (typeof handled === 'string') {
+      const own = positions as readonly number[]
+      const call = { positions: own, digest: String(digest), isRepeat: isRepeat === true, at: Number(at) }
+      this.calls.get(handled)?.push(call)
+      const all = this.#handled.get(handled)
+      for (const position of own) all?.add(position)
     }
   }
 
@@ -61,16 +74,19 @@ export class Witness {
   }
 
   /** Whether a subscriber has seen the last event of its filter. */
-  hasSeenAll({ name, kind, items }: Subscriber, log: ExpectedLog): boolean {
-    const last = log.matching(items).at(-1)?.position ?? 0
-    const reached =
-      kind === 'reaction' ? this.#reactions.get(name)?.at(-1)?.position : this.pages.get(name)?.at(-1)?.to
-    return (reached ?? 0) >= last
+  hasSeenAll(subscriber: Subscriber, log: ExpectedLog): boolean {
+    const { name, items } = subscriber
+    const expected = log.matching(items)
+    if (!isReader(subscriber)) return (this.#handled.get(name)?.size ?? 0) >= expected.length
+    return (this.pages.get(name)?.at(-1)?.to ?? 0) >= (expected.at(-1)?.position ?? 0)
   }
 
-  /** How often a page or an event was acted on again after a kill. */
+  /** How often a page, or an event of a call, was acted on again after a kill. */
   repeats(): number {
     let repeats = 0
+    for (const [name, calls] of this.calls)
+      repeats +=
+        calls.reduce((sum, { positions }) => sum + positions.length, 0) - (this.#handled.get(name)?.size ?? 0)
     for (const told of this.pages.values())
       repeats += told.filter(({ after }, index) => index > 0 && after < (told[index - 1]?.to ?? 0)).length
     return repeats
@@ -99,27 +115,45 @@ export class Witness {
   /** What subscribers skipped, doubled or saw in another order. */
   subscriberProblems(log: ExpectedLog): string[] {
     return subscribers.flatMap((subscriber) => {
-      const { name, kind } = subscriber
-      if (kind === 'reaction') return this.#reactionProblems(subscriber, log)
-      return pageProblems(subscriber, this.pages.get(name) ?? [], log)
+      const { name } = subscriber
+      if (isReader(subscriber)) return pageProblems(subscriber, this.pages.get(name) ?? [], log)
+      return callProblems(subscriber, this.calls.get(name) ?? [], log)
     })
   }
+}
 
-  #reactionProblems({ name, items }: Subscriber, log: ExpectedLog): string[] {
-    const expected = log.matching(items)
-    let next = 0
-    let last: Reacted | undefined
-    for (const told of this.#reactions.get(name) ?? []) {
-      const isRepeat = told.position === last?.position && told.life !== last.life
-      if (!isRepeat) {
-        const { position, id } = expected[next++] ?? {}
-        if (told.position !== position || told.id !== id)
-          return [`${name} reacted to position ${told.position} where ${position} should come`]
-      }
-      last = told
+/**
+ * Every event of the filter, in order per stream. With an inbox an event is new only once; without one nobody may know any
+ * more that it is not.
+ */
+export function callProblems(
+  { name, items, inbox = false }: Subscriber,
+  calls: readonly Handled[],
+  log: ExpectedLog,
+): string[] {
+  const problems: string[] = []
+  const missing = new Set(log.matching(items).map(({ position }) => position))
+  const handled = new Set<number>()
+  const asNew = new Set<number>()
+  const last = new Map<string, number>()
+  for (const { positions, digest, isRepeat } of calls.toSorted((a, b) => a.at - b.at)) {
+    const rows = positions.flatMap((position) => log.rows[position - 1] ?? [])
+    if (digestOf(rows) !== digest) problems.push(`${name} got other events at ${positions[0]} than are there`)
+    for (const { position, stream } of rows) {
+      if (inbox && !isRepeat && asNew.has(position))
+        problems.push(`${name} got position ${position} twice as new`)
+      if (!isRepeat) asNew.add(position)
+      if (handled.has(position)) continue
+      handled.add(position)
+      const before = last.get(stream) ?? 0
+      if (!missing.delete(position)) problems.push(`${name} got position ${position}, which is not for it`)
+      if (position < before) problems.push(`${name} got ${position} of ${stream} after ${before}`)
+      last.set(stream, position)
     }
-    return next === expected.length ? [] : [`${name} reacted to ${next} of ${expected.length} events`]
   }
+  const [first] = missing
+  if (first !== undefined) problems.push(`${name} never got ${missing.size} events, the first at ${first}`)
+  return problems
 }
 
 /** Pages must follow each other and hold what the log holds; a new life may repeat the last page of the one before. */

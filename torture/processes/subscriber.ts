@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isDaybookError, openBook, reaction } from 'daybook'
+import { isDaybookError, openBook, type RecordedEvent, reaction, subscription } from 'daybook'
 import { nodeHost } from '../../library/src/host/node-host.ts'
 import { configOf, say } from '../child.ts'
 import { importedEvents } from '../following/imported.ts'
@@ -32,6 +32,12 @@ const book = await openBook({
   store: storeAt(address),
   projections: folds ? [tallies] : [],
   reactions: mine.filter(({ kind }) => kind === 'reaction').map(reactionOf),
+  subscriptions: mine.filter(({ kind }) => kind === 'subscription').map(subscriptionOf),
+  // Whoever takes over from one that was killed does not wait for long.
+  lease: { ttlMs: 1_000, renewMs: 200 },
+  onDiagnostic: ({ kind, message }) => {
+    if (kind === 'event-parked') say({ problem: message })
+  },
 })
 const store = await storeAt(address).open(nodeHost())
 
@@ -52,14 +58,46 @@ async function rebuild(): Promise<void> {
   }
 }
 
-function reactionOf({ name, items = [] }: Subscriber) {
-  const [{ types = [], categories = [] } = {}] = items
+type ImportedType = 'Booked' | 'Checked' | 'Flagged'
+
+/** Tells of a call. */
+function tell(name: string, events: readonly Seen[], isRepeat: boolean): void {
+  const positions = events.map(({ position }) => position)
+  say({ handled: name, positions, digest: digestOf(events), isRepeat, at: Number(process.hrtime.bigint()) })
+}
+
+function reactionOf({ name, items: [item] = [] }: Subscriber) {
+  const { types = [], categories } = item ?? {}
   return reaction(name, {
     from: importedEvents,
-    types: types as ('Booked' | 'Checked' | 'Flagged')[],
-    ...(categories.length === 0 ? {} : { categories }),
+    types: types as ImportedType[],
+    ...(categories === undefined ? {} : { categories }),
     startAt: 'beginning',
-    run: ({ position, id }) => say({ reacted: name, position, id }),
+    run: (event, { isRepeat }) => tell(name, [event], isRepeat),
+  })
+}
+
+function subscriptionOf({ name, items: [item] = [], shards = 1, batch = 1, inbox = false }: Subscriber) {
+  const { types = [], categories, tags } = item ?? {}
+  const settings = {
+    from: importedEvents,
+    types: types as ImportedType[],
+    ...(categories === undefined ? {} : { categories }),
+    ...(tags === undefined ? {} : { tags }),
+    shards,
+    inbox,
+    // Nothing is the fault of an event here, however often its process is killed.
+    retry: { maxAttempts: 1_000, maxDelayMs: 100 },
+  }
+  if (batch === 1)
+    return subscription(name, {
+      ...settings,
+      run: (event: RecordedEvent, { isRepeat }) => tell(name, [event], isRepeat),
+    })
+  return subscription(name, {
+    ...settings,
+    batch,
+    runBatch: (events: readonly RecordedEvent[], { isRepeat }) => tell(name, events, isRepeat),
   })
 }
 
@@ -121,7 +159,7 @@ async function readPages({ name, items }: Subscriber): Promise<void> {
 
 say({ open: true })
 const reading = mine
-  .filter(({ kind }) => kind !== 'reaction')
+  .filter(({ kind }) => kind === 'follow' || kind === 'pages')
   .map((subscriber) => (subscriber.kind === 'follow' ? follow(subscriber) : readPages(subscriber)))
 // Reactions and projections do not keep a process running.
 const stay = setInterval(() => undefined, 1_000)

@@ -124,7 +124,7 @@ export class Book implements AsyncDisposable {
   /** Reads the log in the order of positions, filtered; with `follow` it waits for more. */
   readLog(options: ReadLogOptions = {}): Events {
     const { context } = this.#open()
-    return readLogEvents(context.store.log, context.host, options, this.#closed.signal)
+    return readLogEvents(context, options, this.#closed.signal)
   }
 
   /** Runs a command: load, decide, append; on a conflict again. A refusal is an outcome, not an exception. */

@@ -4,6 +4,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
 import type { RowReader } from '../core/recorded-event.ts'
 import type { InlineProjection } from '../processing/inline.ts'
+import type { PageSizes } from './page-sizes.ts'
 
 /** Something worth knowing that is no error of the caller's: a snapshot ignored, a follower stopped. */
 export interface Diagnostic {
@@ -39,6 +40,8 @@ export interface BookContext {
   readonly preparation: Preparation
   /** Turns rows into events; shared, for it remembers the last instant's text. */
   readonly rows: RowReader
+  /** How large the pages of those may be who read the log. */
+  readonly pageSizes: PageSizes
   /** Inline projections; undefined when there are none. */
   readonly inline: InlineStep | undefined
   readonly inlineProjections: readonly InlineProjection[]

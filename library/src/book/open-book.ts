@@ -11,6 +11,7 @@ import { Lanes } from './lanes.ts'
 import { StateLoader } from './loading.ts'
 import { openProcess } from './open-process.ts'
 import type { BookOptions } from './options.ts'
+import { PageSizes } from './page-sizes.ts'
 import { defaultRetries, type RetryPolicy } from './retrying.ts'
 import { Snapshotter } from './snapshotting.ts'
 import { EventValidator } from './validation.ts'
@@ -50,6 +51,7 @@ export async function openBook(options: BookOptions): Promise<Book> {
       ),
       preparation: { limits, newId: host.newId, fingerprint: digest, validate: validator.validate },
       rows: new RowReader(),
+      pageSizes: new PageSizes(),
       inline,
       inlineProjections,
       digest,

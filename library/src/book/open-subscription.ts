@@ -84,8 +84,11 @@ async function prepare(
   for (const name of names) {
     await store.readModels.prepareSubscription(name, start)
     const checkpoint = (await store.readModels.checkpoint(name)) ?? start
-    if (checkpoint.epoch !== parts.identity.epoch || checkpoint.position > head)
-      throw beyondHead(name, checkpoint, { position: head, epoch: parts.identity.epoch })
+    if (checkpoint.epoch === parts.identity.epoch && checkpoint.position <= head) continue
+    // Another process may have gone on since the head was read: only a later one tells what is beyond it.
+    const { position } = await store.log.head()
+    if (checkpoint.epoch !== parts.identity.epoch || checkpoint.position > position)
+      throw beyondHead(name, checkpoint, { position, epoch: parts.identity.epoch })
   }
 }
 

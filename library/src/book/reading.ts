@@ -2,12 +2,13 @@ import { DaybookError } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalName, legalStream } from '../core/names.ts'
-import type { Host } from '../core/ports/host.ts'
 import type { EventLog, LogPage } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { readDurably } from '../processing/durable-page.ts'
 import { Wakeups } from '../processing/wakeups.ts'
+import type { BookContext } from './context.ts'
+import { pageEvents } from './page-sizes.ts'
 
 /** Which events of a stream to read. */
 export interface ReadStreamOptions {
@@ -47,9 +48,6 @@ export interface Events<Event = RecordedEvent> extends AsyncIterable<Event> {
   /** All of them in one array. Mind the size of what you ask for. */
   toArray(): Promise<Event[]>
 }
-
-/** Most events of one page. */
-const pageEvents = 1_000
 
 /** Reads a stream; a stream without events is empty, not an error. */
 export function readStreamEvents(log: EventLog, stream: string, options: ReadStreamOptions): Events {
@@ -94,8 +92,7 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
 
 /** Reads the log from a position, filtered, and on request for ever. */
 export function readLogEvents(
-  log: EventLog,
-  host: Host,
+  { store: { log }, host, pageSizes }: BookContext,
   options: ReadLogOptions,
   closed: AbortSignal,
 ): Events {
@@ -105,29 +102,39 @@ export function readLogEvents(
   const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
   return events(async function* () {
     using wakeups = options.follow === true ? new Wakeups(log, host) : undefined
+    using size = pageSizes.begin()
     const ended = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed])
     const reader = new RowReader()
-    const read = (after: number, left: number): Promise<LogPage> =>
-      readDurably(log, { afterPosition: after, toPosition, items, limit: Math.min(left, pageEvents) })
+    // Turned into events as soon as it is read, so that a reader that stops pulling does not hold the rows as well.
+    const read = async (after: number, left: number): Promise<EventPage> => {
+      const slice = { afterPosition: after, toPosition, items, limit: size.next(left) }
+      const { rows, scannedTo, head } = await readDurably(log, slice)
+      size.note(rows)
+      return { batch: reader.events(rows), scannedTo, head }
+    }
     let [afterPosition, left] = [start, most]
-    let ahead: Promise<LogPage> | undefined
+    let ahead: Promise<EventPage> | undefined
     while (left > 0 && afterPosition < toPosition) {
       // A reader that follows for ever ends by its signal, or with the book; for others it is an interruption.
       if (wakeups !== undefined && ended.aborted) return
       options.signal?.throwIfAborted()
-      const page = await (ahead ?? read(afterPosition, left))
-      left -= page.rows.length
-      afterPosition = page.scannedTo
-      const hasMore = page.scannedTo < Math.min(page.head, toPosition)
+      const { batch, scannedTo, head } = await (ahead ?? read(afterPosition, left))
+      left -= batch.length
+      afterPosition = scannedTo
+      const hasMore = scannedTo < Math.min(head, toPosition)
       // The store looks for the next page while this one is used.
       ahead = hasMore && left > 0 ? read(afterPosition, left) : undefined
       ahead?.catch(() => undefined)
-      if (page.rows.length > 0) yield reader.events(page.rows)
+      if (batch.length > 0) yield batch
       if (hasMore) continue
       if (wakeups === undefined) return
       if (await wakeups.next(ended)) return
     }
   })
+}
+
+interface EventPage extends Pick<LogPage, 'scannedTo' | 'head'> {
+  readonly batch: readonly RecordedEvent[]
 }
 
 function events(batches: () => AsyncGenerator<readonly RecordedEvent[]>): Events {

@@ -54,7 +54,7 @@ export class Filling {
     const batchEvents =
       eventsPerSecond === undefined
         ? {}
-        : { batchEvents: Math.max(1, (eventsPerSecond * throttledMs) / 1_000) }
+        : { batchEvents: Math.max(1, Math.floor((eventsPerSecond * throttledMs) / 1_000)) }
     this.#projecting = new Projecting({
       definition: this.definition,
       fingerprint,

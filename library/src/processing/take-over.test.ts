@@ -8,6 +8,7 @@ import { type TestHost, testHost } from '../testing/test-host.ts'
 import { begunError, parkedEvent } from './aside.ts'
 
 const events = defineEvents({ Paid: z.object({ n: z.int() }) })
+const name = 'subscription search@1'
 
 /** Lets virtual time pass in small steps, so that what happens in one is over before the next. */
 async function pass(host: TestHost, timeMs: number): Promise<void> {
@@ -253,7 +254,6 @@ test('a checkpoint of another epoch, or beyond the head, is refused with what to
   const host = testHost()
   const store = await prepared(host)
   const { readModels } = await store.open(host)
-  const name = 'subscription search@1'
   const checkpoint = await readModels.checkpoint(name)
   assert.ok(checkpoint)
   const open = () => openBook({ store, host, subscriptions: [searching([])] })
@@ -262,6 +262,33 @@ test('a checkpoint of another epoch, or beyond the head, is refused with what to
   await assert.rejects(open(), refusal)
   await readModels.moveCheckpoint(name, 5, { ...checkpoint, position: 1, epoch: 7 })
   await assert.rejects(open(), refusal)
+})
+
+test('a checkpoint that another process moves while the book is opened is not beyond the head', async () => {
+  const host = testHost()
+  const store = await prepared(host)
+  await using other = await openBook({ store, host })
+  const overtaken: Store = {
+    name: store.name,
+    open: async (given) => {
+      const opened = await store.open(given)
+      const { log, readModels } = opened
+      const head = async () => {
+        const before = await log.head()
+        await other.append('order-9', events.Paid({ n: 9 }))
+        const checkpoint = await readModels.checkpoint(name)
+        if (checkpoint !== undefined)
+          await readModels.moveCheckpoint(name, checkpoint.position, {
+            ...checkpoint,
+            position: before.position + 1,
+          })
+        return before
+      }
+      return { ...opened, log: Object.assign(Object.create(log) as typeof log, { head }) }
+    },
+  }
+  await using book = await openBook({ store: overtaken, host, follow: false, subscriptions: [searching([])] })
+  assert.equal(book.name, store.name)
 })
 
 test('another number of shards needs another version', async () => {
