@@ -163,6 +163,7 @@ export class Followers {
       ...this.#stored().map((projection) => projection.stop()),
       ...this.#sqlProjections.map(({ follower }) => follower.stop()),
       ...this.#subscriptions.flatMap(({ shards }) => shards.map(({ follower }) => follower.stop())),
+      ...this.#clocks.map((clock) => clock.stop()),
     ])
     await this.keeper.close()
   }
