@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type Book, correlationOf } from 'daybook'
+import type { Book } from 'daybook'
 import { memory } from 'daybook/memory'
 import { sqlite } from 'daybook/sqlite'
 import { type TestHost, testHost } from 'daybook/testing'
@@ -48,9 +48,13 @@ for (const [name, store] of Object.entries(stores)) {
     await until(host, async () => (await book.status()).every(({ behind }) => behind === 0))
     assert.partialDeepStrictEqual(await found, cancelled)
 
-    await paymentConfirmed(book, '7', 'receipt-7', correlationOf(placed))
+    await paymentConfirmed(book, await gateway.confirm('7'))
+    await paymentConfirmed(book, await gateway.confirm('7'))
     await until(host, async () => (await book.read(journeys).get(placed.id))?.paid === 'back')
-    assert.deepEqual(gateway.movements(), [{ order: '7', cents: -12_00, asked: 1 }])
+    assert.deepEqual(gateway.movements(), [
+      { order: '7', cents: 12_00, asked: 2 },
+      { order: '7', cents: -12_00, asked: 1 },
+    ])
     assert.partialDeepStrictEqual(await book.read(orders).get('7'), cancelled)
   })
 }

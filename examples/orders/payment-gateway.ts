@@ -21,6 +21,13 @@ export type ChargeAnswer =
   /** The customer has yet to agree; the gateway will call when that has happened. */
   | { readonly status: 'waiting' }
 
+/** What the gateway calls about, when a customer who took some time has paid. */
+export interface Confirmation {
+  readonly order: string
+  readonly reference: string
+  readonly correlationId: string
+}
+
 /** Money that moved: towards the shop, or back when negative. */
 export interface Movement {
   readonly order: string
@@ -42,6 +49,7 @@ export interface GatewayOptions {
 export class PaymentGateway {
   readonly #books: DatabaseSync
   readonly #options: GatewayOptions
+  readonly #asked = new Map<string, PromiseWithResolvers<Charge>>()
 
   constructor(options: GatewayOptions = {}) {
     this.#options = options
@@ -52,12 +60,23 @@ export class PaymentGateway {
       )`)
   }
 
-  async charge({ idempotencyKey, order, customer, cents }: Charge): Promise<ChargeAnswer> {
+  async charge(charge: Charge): Promise<ChargeAnswer> {
+    const { idempotencyKey, order, customer, cents } = charge
     const { declined = [], slow = [] } = this.#options
     if (declined.includes(customer)) return { status: 'declined', reason: 'the bank declined' }
-    if (slow.includes(customer)) return { status: 'waiting' }
+    if (slow.includes(customer)) {
+      this.#askedFor(order).resolve(charge)
+      return { status: 'waiting' }
+    }
     this.#move(idempotencyKey, order, cents)
     return { status: 'paid', reference: `receipt-${order}` }
+  }
+
+  /** The customer agrees, once asked. Returns what the shop is told; it may be told twice. */
+  async confirm(order: string): Promise<Confirmation> {
+    const { idempotencyKey, cents, correlationId } = await this.#askedFor(order).promise
+    this.#move(idempotencyKey, order, cents)
+    return { order, reference: `receipt-${order}`, correlationId }
   }
 
   async refund({ idempotencyKey, order, cents }: Refund): Promise<void> {
@@ -78,6 +97,12 @@ export class PaymentGateway {
 
   close(): void {
     this.#books.close()
+  }
+
+  #askedFor(order: string) {
+    const asked = this.#asked.get(order) ?? Promise.withResolvers<Charge>()
+    this.#asked.set(order, asked)
+    return asked
   }
 
   #move(key: string, order: string, cents: number) {

@@ -3,7 +3,7 @@ import type { Carrier } from './carrier.ts'
 import { fulfilment } from './fulfilment.ts'
 import { order } from './order.ts'
 import { payment } from './payment.ts'
-import type { PaymentGateway } from './payment-gateway.ts'
+import type { Confirmation, PaymentGateway } from './payment-gateway.ts'
 import { journeys, orders } from './projections.ts'
 import { shipment } from './shipment.ts'
 import { charges, collections, refunds } from './side-effects.ts'
@@ -25,7 +25,7 @@ export interface Partners {
 export function openShop(
   store: Store,
   { gateway, carrier }: Partners,
-  options: Partial<Pick<BookOptions, 'host' | 'lease'>> = {},
+  options: Pick<BookOptions, 'host'> = {},
 ): Promise<Book> {
   const opening: Promise<Book> = openBook({
     store,
@@ -40,13 +40,8 @@ export function openShop(
   return opening
 }
 
-/** What the gateway calls when a customer who took some time has paid; it may call twice. */
-export async function paymentConfirmed(
-  book: Book,
-  orderId: string,
-  reference: string,
-  correlationId: string,
-) {
-  const capture = payment.capture(orderId, { reference })
+/** The gateway calls about a payment that took some time. The reference is the key: a second call changes nothing. */
+export async function paymentConfirmed(book: Book, { order: id, reference, correlationId }: Confirmation) {
+  const capture = payment.capture(id, { reference })
   return accepted(await book.execute(capture, { idempotencyKey: reference, correlationId }))
 }
