@@ -51,10 +51,10 @@ for (const [name, store] of Object.entries(stores)) {
     await paymentConfirmed(book, await gateway.confirm('7'))
     await paymentConfirmed(book, await gateway.confirm('7'))
     await until(host, async () => (await book.read(journeys).get(placed.id))?.paid === 'back')
-    assert.deepEqual(gateway.movements(), [
-      { order: '7', cents: 12_00, asked: 2 },
-      { order: '7', cents: -12_00, asked: 1 },
-    ])
+    assert.deepEqual(
+      gateway.movements().map(({ cents }) => cents),
+      [12_00, -12_00],
+    )
     assert.partialDeepStrictEqual(await book.read(orders).get('7'), cancelled)
   })
 }

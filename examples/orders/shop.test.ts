@@ -48,8 +48,9 @@ async function ended(book: Book, limit: number) {
 }
 
 const carrier = () => new Carrier({ unreachable: ['Atlantis'] })
-const paid = (id: string) => ({ order: id, cents: 30_00, asked: 1 })
-const paidBack = (id: string) => ({ order: id, cents: -30_00, asked: 1 })
+// Not how often it was asked: on a slow machine a lease may be lost, and an event comes again.
+const moved = (gateway: PaymentGateway) =>
+  gateway.movements().map(({ order: id, cents }) => `${id}: ${cents}`)
 
 for (const [name, placeOf] of Object.entries(places)) {
   test(`${name}: every order comes to its end, with nothing owed to anybody`, async () => {
@@ -77,7 +78,7 @@ for (const [name, placeOf] of Object.entries(places)) {
         ['4', 'completed', undefined],
       ],
     )
-    assert.deepEqual(gateway.movements(), [paid('1'), paid('3'), paidBack('3'), { ...paid('4'), asked: 2 }])
+    assert.deepEqual(moved(gateway), ['1: 3000', '3: 3000', '3: -3000', '4: 3000'])
     const journey = await book.read(journeys).get(bobs, { notBefore })
     assert.partialDeepStrictEqual(journey, { order: '4', customer: 'Bob', paid: 'yes' })
     assert.match(journey?.parcel ?? '', /^parcel-/)
