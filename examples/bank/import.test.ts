@@ -12,6 +12,7 @@ import { type AnyProjection, type ColumnType, openBook, type Projection, type St
 import { sqlite } from 'daybook/sqlite'
 import { account } from './account.ts'
 import { bank } from './bank.ts'
+import { checkReadModels } from './check-read-models.ts'
 import { readPkddHistory } from './pkdd/read-history.ts'
 import { balances } from './projections.ts'
 import { storeAt } from './store-address.ts'
@@ -149,7 +150,10 @@ const skip =
     ? "the PKDD'99 data is not here; set DAYBOOK_PKDD99 to the directory that holds trans.asc.gz and the others"
     : false
 
-test('the real data: every transaction, each balance to the cent', { skip, timeout: 600_000 }, async (t) => {
+test('the real data: every transaction, each balance and read model to the cent', {
+  skip,
+  timeout: 600_000,
+}, async (t) => {
   const file = join(folder, 'real.db')
   const args = ['--from', directory, '--store', `sqlite:${file}`, '--json']
   let amid = 0
@@ -172,7 +176,8 @@ test('the real data: every transaction, each balance to the cent', { skip, timeo
 async function checkBalances(file: string) {
   const sums = new Map<string, number>()
   const atNewYear = new Map<string, number>()
-  for (const { accountId, signedCents, date } of (await readPkddHistory(directory)).steps) {
+  const { steps } = await readPkddHistory(directory)
+  for (const { accountId, signedCents, date } of steps) {
     sums.set(accountId, (sums.get(accountId) ?? 0) + signedCents)
     if (date < '1994-01-01') atNewYear.set(accountId, (atNewYear.get(accountId) ?? 0) + signedCents)
   }
@@ -183,6 +188,7 @@ async function checkBalances(file: string) {
     const { state } = await book.load(account, id, { atTime: '1993-12-31T23:59:59Z' })
     assert.equal(state.cents, atNewYear.get(id) ?? 0)
   }
+  await checkReadModels(book, steps)
 }
 
 test('the real data on PostgreSQL is what it is on SQLite', { skip, timeout: 120_000 }, async (t) => {

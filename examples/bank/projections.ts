@@ -2,7 +2,7 @@ import { projection, type RecordedEvent } from 'daybook'
 import { accountEvents } from './account-events.ts'
 
 /** The day a thing happened in the world, which for an import is long before it was recorded. */
-function dayOf({ metadata, recordedAt }: RecordedEvent) {
+export function dayOf({ metadata, recordedAt }: RecordedEvent) {
   return (metadata.occurredAt ?? recordedAt).slice(0, 10)
 }
 

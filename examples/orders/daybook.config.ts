@@ -1,0 +1,6 @@
+import { defineBook } from 'daybook'
+import { sqlite } from 'daybook/sqlite'
+import { shop } from './shop.ts'
+
+// biome-ignore lint/style/noDefaultExport: the daybook command, the server and tests take the default export.
+export default defineBook({ store: sqlite('shop.db'), ...shop })
