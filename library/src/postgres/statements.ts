@@ -118,7 +118,7 @@ export interface LogStatements {
 /** Texts for the book in a schema. */
 export function logStatements(schema: string): LogStatements {
   const inSchema = (table: string): string => `${quoted(schema)}.${table}`
-  const [event, eventIndex, eventTag] = ['event', 'event_index', 'event_tag'].map(inSchema)
+  const [event, eventIndex, eventTag] = [inSchema('event'), inSchema('event_index'), inSchema('event_tag')]
   const channel = channelOf(schema)
   const ofStream = `
     SELECT ${qualified} FROM ${eventIndex} AS i JOIN ${event} AS e ON e.position = i.position
@@ -129,15 +129,6 @@ export function logStatements(schema: string): LogStatements {
     WHERE t.tag = $5 AND t.position > $1 AND t.position <= $2 AND ${matchesItem}
       AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS other
         WHERE NOT EXISTS (SELECT FROM ${eventTag} AS o WHERE o.tag = other COLLATE "C" AND o.position = t.position))`
-  const reading = (columns: string): LogReading => {
-    const qualified = qualifiedBy(columns)
-    return {
-      all: statement(`
-        SELECT ${qualified} FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`),
-      byTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
-      byTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
-    }
-  }
   return {
     // A statement of its own: one that also read would see the log as it was before the lock was got.
     lock: `SELECT pg_advisory_xact_lock(${lockKey(schema)})`,
@@ -179,8 +170,8 @@ export function logStatements(schema: string): LogStatements {
         ORDER BY position DESC LIMIT 1) AS h ON true`),
     readStreamForwards: statement(`${ofStream} ORDER BY i.version LIMIT $5`),
     readStreamBackwards: statement(`${ofStream} ORDER BY i.version DESC LIMIT $5`),
-    readLog: reading(eventColumns),
-    readLogBriefly: reading(briefColumns),
+    readLog: logReading(eventColumns, event, byTypeAndCategory, byTags),
+    readLogBriefly: logReading(briefColumns, event, byTypeAndCategory, byTags),
     matchByTypeAndCategory: statement(`SELECT e.position ${byTypeAndCategory} ORDER BY e.position LIMIT 1`),
     matchByTags: statement(`SELECT t.position ${byTags} ORDER BY t.position LIMIT 1`),
     notify: statement(
@@ -188,6 +179,16 @@ export function logStatements(schema: string): LogStatements {
     ),
     listen: `LISTEN ${quoted(channel)}`,
     ...snapshotStatements(inSchema('snapshot')),
+  }
+}
+
+function logReading(columns: string, event: string, byTypeAndCategory: string, byTags: string): LogReading {
+  const qualified = qualifiedBy(columns)
+  return {
+    all: statement(`
+      SELECT ${qualified} FROM ${event} AS e WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`),
+    byTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
+    byTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
   }
 }
 
