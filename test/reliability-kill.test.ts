@@ -15,8 +15,8 @@ async function killQuickly(store: StoreName, atLeast: number): Promise<void> {
   )
 }
 
-it('no acknowledged event is lost to 50 kills, and a writer that acknowledges too early is found out', () =>
-  killQuickly('sqlite', 50))
+it('no acknowledged event is lost to 25 kills, and a writer that acknowledges too early is found out', () =>
+  killQuickly('sqlite', 25))
 
-it('nor on PostgreSQL to 30 kills, its server among the victims, and an append without a flush is found out', () =>
-  killQuickly('postgres', 30))
+it('nor on PostgreSQL to 16 kills, its server among the victims, and an append without a flush is found out', () =>
+  killQuickly('postgres', 16))
