@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
+import { recyclingDriver } from '@daybook/postgres-server/recycling'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
 import { conformanceSuite, type StoreUnderTest, testConformance } from '../testing/index.ts'
@@ -7,7 +8,11 @@ import { migratePostgres, partitionPostgres, postgres } from './index.ts'
 
 const server: TestServer = await testServer()
 const database = await server.createDatabase()
-after(() => server.dispose())
+const driver = recyclingDriver()
+after(async () => {
+  await driver.close()
+  await server.dispose()
+})
 
 /** What is kept beside the log knows nothing of partitions. */
 const besideTheLog = [
@@ -39,11 +44,11 @@ testConformance(
 )
 
 async function dividedBook(url: string, schema: string, events: number): Promise<StoreUnderTest> {
-  await migratePostgres(url, { schema })
-  await partitionPostgres(url, { schema, events })
+  await migratePostgres(url, { schema, driver })
+  await partitionPostgres(url, { schema, events, driver })
   const clients: Client[] = []
   return {
-    store: postgres(url, { schema }),
+    store: postgres(url, { schema, driver }),
     begin: async () => {
       const transaction = new Client({ connectionString: url })
       clients.push(transaction)

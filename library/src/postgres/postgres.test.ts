@@ -1,5 +1,6 @@
 import { after } from 'node:test'
 import { debianBinaries } from '@daybook/postgres-server'
+import { recyclingDriver } from '@daybook/postgres-server/recycling'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { Client } from 'pg'
 import { type StoreUnderTest, testConformance } from '../testing/index.ts'
@@ -16,6 +17,9 @@ const deviations = {
     "the clock is the server's, so that machines whose clocks differ agree; `following.test.ts` has its cases",
 }
 
+const driver = recyclingDriver()
+after(() => driver.close())
+
 for (const [name, server] of servers) {
   const database = await server.createDatabase()
   let schemas = 0
@@ -26,7 +30,7 @@ for (const [name, server] of servers) {
 function freshBook(url: string, schema: string): StoreUnderTest {
   const clients: Client[] = []
   return {
-    store: postgres(url, { schema, migrate: true }),
+    store: postgres(url, { schema, migrate: true, driver }),
     begin: async () => {
       const transaction = new Client({ connectionString: url })
       clients.push(transaction)
