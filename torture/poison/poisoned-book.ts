@@ -146,11 +146,13 @@ export class PoisonedBook implements AsyncDisposable {
       // The first try of an owner that dies of it is not noted: only its successor takes care. One that was cut off
       // since its lease was lost does not count either.
       const most = maxAttempts + 1 + this.lost
+      // Nor is one heard of whose process dies, or is cut off, before it has told.
+      const least = maxAttempts - this.deaths - this.lost
       if (own.length !== 1 || parked?.status !== 'parked')
         problems.push(`${deed}: it is ${parked?.status ?? 'not aside'}, ${own.length} times`)
       else if (parked.attempts !== maxAttempts)
         problems.push(`${deed}: it was parked after ${parked.attempts} attempts`)
-      if (tries < maxAttempts || tries > most) problems.push(`${deed}: it was tried ${tries} times`)
+      if (tries < least || tries > most) problems.push(`${deed}: it was tried ${tries} times`)
       const parkings = this.parkings.filter((text) => text.includes(`event ${position},`)).length
       if (parkings > 1) problems.push(`${deed}: it was parked ${parkings} times`)
     }
