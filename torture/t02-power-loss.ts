@@ -24,7 +24,7 @@ const largeOneIn = 6
 
 async function runPowerLoss(options: TortureOptions): Promise<TortureResult> {
   if (spawnSync('strace', ['-V']).error) throw new Error('T2 needs strace: apt-get install strace')
-  const wanted = options.isQuick ? 5_000 : 100_000
+  const wanted = options.isQuick ? 2_000 : 100_000
   const all = await crashMany(options, 'T2', {}, wanted, options.progress)
   const controlWanted = options.isQuick ? 500 : 5_000
   const weaker = await crashMany(
@@ -74,6 +74,7 @@ async function crashMany(
         seed: `${options.seed}/${name}/${number}`,
         size: number % largeOneIn === 1 && !options.isQuick ? 'large' : 'small',
         store,
+        momentsOneIn: options.isQuick ? 4 : 1,
         mayHaveCompanion: number % 2 === 0,
       }
       const child = new Child('power-judge', workload, (message) => {

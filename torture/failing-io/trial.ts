@@ -78,7 +78,7 @@ async function afterRestart(path: string, ledger: Ledger): Promise<string[]> {
     const found = readFoundLog(path)
     const expected = referenceBalances(found.rows)
     for (const [key, balance] of expected.balances) {
-      const document = await book.read(balances).get(key, { notBefore: found.rows.length })
+      const document = await book.read(balances).get(key, { notBefore: found.rows.length, timeoutMs: 60_000 })
       if (JSON.stringify(document) !== JSON.stringify(balance))
         problems.push(`the read model of ${key} is wrong`)
     }

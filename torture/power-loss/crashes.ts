@@ -33,8 +33,8 @@ export async function crash(
 
 /** The product opens every image while the book is still being made, and later one in so many. */
 const openedOneIn = 10
-/** In a large recording only so many of the moments are looked at; those at a checkpoint always. */
-const momentsOneIn = 12
+/** In a large recording so many times fewer of the moments are looked at. */
+const fewerOfLarge = 12
 
 class Crashes {
   readonly tally: CrashTally = { images: 0, opened: 0, lost: 0, corrupt: 0, moments: 0, problems: [] }
@@ -62,8 +62,9 @@ class Crashes {
       } else if (!this.#disk.play(deed, index)) continue
       const isSettled = deed.kind === 'sync' || deed.kind === 'say'
       const isAtCheckpoint = 'file' in deed && deed.file === 'book.db'
-      const isLarge = this.#workload.size === 'large'
-      if (isLarge && !isAtCheckpoint && !this.#random.chance(1 / momentsOneIn)) continue
+      const { size, momentsOneIn } = this.#workload
+      const share = 1 / (size === 'large' ? momentsOneIn * fewerOfLarge : momentsOneIn)
+      if (!isAtCheckpoint && !this.#random.chance(share)) continue
       await this.#cutNow(`deed ${index} (${deed.kind})`, isSettled)
       if (this.tally.images - told < 200) continue
       tell(this.tally.images - told)

@@ -16,6 +16,8 @@ export interface Workload {
   readonly seed: string
   readonly size: 'small' | 'large'
   readonly store: SqliteOptions
+  /** One of so many moments is looked at, those at a checkpoint always; of a large workload fewer. */
+  readonly momentsOneIn: number
   /** Whether two processes write at the same time now and then. */
   readonly mayHaveCompanion: boolean
 }

@@ -78,7 +78,9 @@ export class Judge {
     await book.append('account-after', { type: 'Deposited', data: { op: 'after', cents: 1 } })
     const { balances: expected } = this.#modelsAt(head)
     const problems: string[] = []
-    for (const { key, document } of await book.read(balances).find({ notBefore: head + 1 })) {
+    for (const { key, document } of await book
+      .read(balances)
+      .find({ notBefore: head + 1, timeoutMs: 6_000 })) {
       if (key === 'account-after' || isDeepStrictEqual(document, expected.get(key))) continue
       problems.push(`the read model of ${key} is not that of its events`)
     }

@@ -5,6 +5,7 @@ import { sqlite } from 'daybook/sqlite'
 import { account, balances, totals } from '../accounts.ts'
 import { configOf, say } from '../child.ts'
 import { operationOf, perform } from '../operations.ts'
+import { shortLease } from '../short-lease.ts'
 
 export interface IoWriterConfig {
   readonly path: string
@@ -40,6 +41,7 @@ async function opened(): Promise<Book> {
       deciders: [account],
       projections: [balances, totals],
       snapshots: { everyEvents: 3 },
+      lease: shortLease,
     }),
   )
   if (book === undefined) throw new Error('the book does not open any more')

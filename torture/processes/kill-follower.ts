@@ -2,6 +2,7 @@
 import { isDaybookError } from 'daybook'
 import { account, balances, totals } from '../accounts.ts'
 import { configOf, say } from '../child.ts'
+import { shortLease } from '../short-lease.ts'
 import { type BookAddress, storeAt } from '../stores/address.ts'
 import { openPatiently } from './open-patiently.ts'
 
@@ -14,6 +15,7 @@ const book = await openPatiently({
   store: storeAt(address),
   deciders: [account],
   projections: [balances, totals],
+  lease: shortLease,
 })
 say({ open: true })
 // The followers do not keep the process alive; somebody who reads their read models does.

@@ -3,6 +3,7 @@ import { isDaybookError } from 'daybook'
 import { account, balances, totals } from '../accounts.ts'
 import { configOf, say } from '../child.ts'
 import { type Answer, type Operation, operationOf, perform } from '../operations.ts'
+import { shortLease } from '../short-lease.ts'
 import { type BookAddress, storeAt } from '../stores/address.ts'
 import { openPatiently } from './open-patiently.ts'
 
@@ -27,6 +28,7 @@ const book = await openPatiently({
   deciders: [account],
   projections: [balances, totals],
   snapshots: { everyEvents: 7 },
+  lease: shortLease,
 })
 
 async function run(id: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** Rebuilds the read model of the bank, and tells how far it is, until it is killed or done. */
 import { configOf, say } from '../child.ts'
 import { sumsOf } from '../rebuilding/bank.ts'
+import { shortLease } from '../short-lease.ts'
 import { type BookAddress, storeAt } from '../stores/address.ts'
 import { openPatiently } from './open-patiently.ts'
 
@@ -18,8 +19,7 @@ const book = await openPatiently({
   store: storeAt(address),
   projections: [sums],
   follow: false,
-  // Whoever goes on after a kill does not wait for long.
-  lease: { ttlMs: 500, renewMs: 100 },
+  lease: shortLease,
 })
 const { outcome, generation, events, seconds } = await book.rebuilds.start(sums, {
   ...(eventsPerSecond === undefined ? {} : { eventsPerSecond }),
