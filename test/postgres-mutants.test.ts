@@ -11,14 +11,17 @@ import { postgres } from '../library/src/postgres/index.ts'
 import { one, range } from '../library/src/testing/conformance/context.ts'
 import { runCase } from '../library/src/testing/conformance/run.ts'
 import { type ConformanceCase, conformanceSuite } from '../library/src/testing/index.ts'
-import type { Alteration } from './mutants/postgres/altered-driver.ts'
+import { type Alteration, endConnections } from './mutants/postgres/altered-driver.ts'
 import { type PostgresCase, postgresCases } from './mutants/postgres/cases.ts'
 import { freshPostgresBook, type PostgresUnderTest } from './mutants/postgres/fresh-book.ts'
 import { losingMutants, type PostgresMutant, postgresMutants } from './mutants/postgres/mutants.ts'
 
 const server = await testServer()
 const url = server.url(await server.createDatabase())
-after(() => server.dispose())
+after(async () => {
+  await endConnections()
+  await server.dispose()
+})
 
 const cases = new Map<string, ConformanceCase | PostgresCase>(
   [...conformanceSuite.flatMap((group) => group.cases), ...postgresCases].map((each) => [each.name, each]),
@@ -71,13 +74,13 @@ describe('broken stores on PostgreSQL', () => {
 describe('a whole store on PostgreSQL', () => {
   for (const { name } of postgresCases) {
     it(name, async () => {
-      assert.equal(await complaintOf(name, freshPostgresBook(url)), undefined)
+      assert.equal(await complaintOf(name, freshPostgresBook(url), 60_000), undefined)
     })
   }
 
   it('is caught by none of the cases that catch the broken ones', async () => {
     for (const caseName of new Set(postgresMutants.map(({ caughtBy }) => caughtBy))) {
-      assert.equal(await complaintOf(caseName, freshPostgresBook(url)), undefined, caseName)
+      assert.equal(await complaintOf(caseName, freshPostgresBook(url), 60_000), undefined, caseName)
     }
   })
 })

@@ -74,7 +74,7 @@ async function crashMany(
         seed: `${options.seed}/${name}/${number}`,
         size: number % largeOneIn === 1 && !options.isQuick ? 'large' : 'small',
         store,
-        momentsOneIn: options.isQuick ? 4 : 1,
+        momentsOneIn: options.isQuick ? 8 : 1,
         mayHaveCompanion: number % 2 === 0,
       }
       const child = new Child('power-judge', workload, (message) => {

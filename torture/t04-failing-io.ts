@@ -32,7 +32,7 @@ interface Series {
 }
 
 function allSeries(isQuick: boolean): Series[] {
-  const stride = isQuick ? 13 : 1
+  const stride = isQuick ? 23 : 1
   return [false, true].flatMap((isRecovery) => [
     ...faults.map(
       (fault): Series => ({

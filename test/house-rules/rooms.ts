@@ -54,6 +54,7 @@ export const forLibraryTests: Room = {
     '@standard-schema/spec',
     'pg',
     '@daybook/postgres-server',
+    '@daybook/postgres-server/recycling',
     '@daybook/postgres-server/testing',
   ],
 }

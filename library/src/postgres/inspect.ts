@@ -1,3 +1,4 @@
+import { isDaybookError } from '../core/errors.ts'
 import type { StoreReport } from '../core/ports/store.ts'
 import type { ServerAddress } from './connection.ts'
 import { problemsIn } from './diagnosing.ts'
@@ -20,7 +21,15 @@ export async function inspect(
   address: ServerAddress,
   { schema, sql, isDurable, mayBeUnsafe }: Inspection,
 ): Promise<StoreReport> {
-  const observed = await observe(address, schema, sql)
+  let observed: Observed
+  try {
+    observed = await observe(address, schema, sql)
+  } catch (error) {
+    // A disk may be so full that the server cannot even begin a session: that is a finding.
+    if (!isDaybookError(error, 'STORE_FULL')) throw error
+    const { code, message, hint } = error
+    return { facts: { store: 'postgres', schema }, problems: [{ code, message, hint }] }
+  }
   return { facts: factsOf(observed, schema, isDurable), problems: problemsIn(observed, mayBeUnsafe) }
 }
 

@@ -1,5 +1,5 @@
 /** A driver that changes, drops or reorders statements between a whole store and a real server. */
-import { Client } from 'pg'
+import { recyclingDriver } from '@daybook/postgres-server/recycling'
 import type {
   PostgresConnection,
   PostgresDriver,
@@ -37,10 +37,15 @@ export interface Conversations {
   happenings: number
 }
 
+const driver = recyclingDriver()
+
+/** Ends the connections that are kept for the next book. */
+export const endConnections = (): Promise<void> => driver.close()
+
 /** The module `pg`, with every connection altered, and its conversations taken down. */
 export function alteredDriver(alteration: Alteration, conversations: Conversations): PostgresDriver {
   return {
-    Client: class extends Client {
+    Client: class extends driver.Client {
       constructor(settings: PostgresSettings) {
         super(settings)
         alter(this, alteration, conversations)
