@@ -54,11 +54,12 @@ export class RecycledClient extends EventEmitter {
   }
 
   async connect(): Promise<void> {
-    const kept = this.#kept().pop()
-    const client = kept ?? new PgClient(this.#settings)
+    const kept = this.#kept()
+    const recycled = kept.pop()
+    const client = recycled ?? this.#made(kept)
     for (const [name, relay] of this.#relays) client.on(name, relay)
     this.#client = client
-    if (kept === undefined) await client.connect()
+    if (recycled === undefined) await client.connect()
   }
 
   query(query: QueryArrayConfig): Promise<QueryArrayResult> {
@@ -83,10 +84,18 @@ export class RecycledClient extends EventEmitter {
     // What the server has forgotten by now, the driver must not take for prepared.
     client.connection.parsedStatements = {}
     for (const [name, relay] of this.#relays) client.off(name, relay)
-    const kept = this.#kept()
-    client.once('end', () => kept.splice(kept.indexOf(client) >>> 0, 1))
+    this.#kept().push(client)
+  }
+
+  /** A new one, which is kept no longer when the server has ended it. */
+  #made(kept: KeptClient[]): KeptClient {
+    const client = new PgClient(this.#settings)
     client.on('error', () => undefined)
-    kept.push(client)
+    client.once('end', () => {
+      const place = kept.indexOf(client)
+      if (place >= 0) kept.splice(place, 1)
+    })
+    return client
   }
 
   #kept(): KeptClient[] {

@@ -18,13 +18,9 @@ export class PageSizes {
   /** For one reader, until it is disposed of. */
   begin(): PageSize {
     this.#readers++
-    let isOver = false
     return new PageSize(
       () => allPagesBytes / pagesAtOnce / this.#readers,
-      () => {
-        if (!isOver) this.#readers--
-        isOver = true
-      },
+      () => void this.#readers--,
     )
   }
 }

@@ -17,9 +17,9 @@ export async function estimateRebuild(
   if (events === 0) return { events, bytes: 0, secondsAbout: 0 }
   const stride = Math.max(pageEvents, Math.floor(events / sample.pages))
   const models = { documents: async () => new Map<string, string>() }
-  let isBrief = log.readBriefly !== undefined
+  let isWholeWanted = false
   const read = (slice: LogSlice): Promise<BriefPage> =>
-    (isBrief ? log.readBriefly?.(slice) : undefined) ?? log.readLog(slice)
+    isWholeWanted || log.readBriefly === undefined ? log.readLog(slice) : log.readBriefly(slice)
   const startMs = performance.now()
   let [scanned, bytes] = [0, 0]
   for (let afterPosition = 0; afterPosition < events; afterPosition += stride) {
@@ -28,7 +28,8 @@ export async function estimateRebuild(
     // A fold of its own for each page: a document may need the events before, and what throws here is no failure.
     const { gaps } = await new DocumentFold(definition).fold(page.rows, models)
     if (gaps.isMet) {
-      isBrief = false
+      // Once more, and from now on, with what the projection looks at.
+      isWholeWanted = true
       afterPosition -= stride
       continue
     }

@@ -80,7 +80,8 @@ export interface EventLog extends LogReader {
    * Rejects when that cannot be said, so that the event must be read again.
    *
    * @param proof the id of the event at the position, or its chain hash: makes sure that it is still the event that was
-   * read. Without one the position must be one that was acknowledged, or nothing but a lower bound.
+   * read. Without one the position must be one that was acknowledged, the head of a page that was read here a
+   * moment ago, or nothing but a lower bound.
    */
   whenDurable(position: number, proof?: string | Uint8Array): Promise<void>
   /** The log as seen, and written to, from inside the caller's own open transaction. Throws `TRANSACTION_INVALID`, `UNSUPPORTED`. */
