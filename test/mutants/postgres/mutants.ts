@@ -166,7 +166,7 @@ const reading: readonly PostgresMutant[] = [
     name: 'any event is taken for the head',
     caughtBy: 'positions and versions begin at 1 and have no gaps',
     alteration: replaced('ORDER BY position DESC LIMIT 1', 'ORDER BY position LIMIT 1'),
-    timeoutMs: 1_000,
+    timeoutMs: 4_000,
   },
   {
     name: 'the head of the log is read after its events, and taken for where they end',
@@ -243,7 +243,7 @@ const storing: readonly PostgresMutant[] = [
       ),
       replaced(/(key\s+text\s+NOT NULL) COLLATE "C" PRIMARY KEY/g, '$1 COLLATE loose PRIMARY KEY'),
     ),
-    timeoutMs: 1_000,
+    timeoutMs: 4_000,
   },
   {
     name: 'streams compare as a language has it, not by bytes',
@@ -256,7 +256,7 @@ const storing: readonly PostgresMutant[] = [
       replaced(/(stream\s+text\s+NOT NULL) COLLATE "C"/g, '$1 COLLATE loose'),
       replaced('s.stream COLLATE "C"', 's.stream'),
     ),
-    timeoutMs: 1_000,
+    timeoutMs: 4_000,
   },
   {
     name: 'documents are ordered as a language has it, not by bytes',
