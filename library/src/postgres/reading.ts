@@ -6,6 +6,7 @@ import { textArray } from './arrays.ts'
 import type { Row as Cells, Runner, Session } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
+import { ScanSpans } from './scan-spans.ts'
 import { boundedByBytes, type LogStatements, pageBytes, type Statement } from './statements.ts'
 import { together } from './transaction.ts'
 
@@ -13,8 +14,6 @@ import { together } from './transaction.ts'
 const pageRows = 1_000
 /** Of so many pages read last the head is remembered as it was. */
 const headsKept = 256
-/** Most events that one statement looks through for a rare type or category: longer than that it must not take. */
-const scannedEvents = 250_000
 /** How long the size of the largest event is taken for known, in ms. */
 const boundsKnownMs = 1_000
 
@@ -36,6 +35,7 @@ export class PostgresReader implements LogReader {
   readonly #parts: ReaderParts
   #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
   readonly #heads = new Map<number, string>()
+  readonly #spans = new ScanSpans(pageRows)
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
   #nextReader = 0
 
@@ -85,11 +85,10 @@ export class PostgresReader implements LogReader {
     form: Form<Row>,
     { afterPosition, toPosition: wanted, items, limit }: LogSlice,
   ): Promise<Part<Row> & { readonly head: number }> {
-    const hasIndex = items === undefined || items.every(({ tags }) => tags !== undefined && tags.length > 0)
-    const toPosition = hasIndex ? wanted : Math.min(wanted, afterPosition + scannedEvents)
+    const most = Math.min(limit, pageRows)
+    const toPosition = Math.min(wanted, afterPosition + this.#spans.of(items, most))
     return this.#read(async (runner) => {
       await this.#requireBounds(runner)
-      const most = Math.min(limit, pageRows)
       // The head is asked for first: whatever is committed later lies beyond `end` and is left to the next page.
       const [{ head }, pages] = await together([
         this.#readBounds(runner),
@@ -101,7 +100,9 @@ export class PostgresReader implements LogReader {
       ])
       const end = Math.min(toPosition, head)
       const parts = pages.map(({ rows, isEnd }) => upTo(rows, isEnd, { after: afterPosition, end }))
-      return { ...merged(parts, afterPosition, limit), head }
+      const part = merged(parts, afterPosition, limit)
+      this.#spans.note(items, part.scannedTo - afterPosition, part.rows.length)
+      return { ...part, head }
     })
   }
 
