@@ -131,8 +131,39 @@ export class Writer {
     this.#mutex = mutex
   }
 
-  /** Runs work in a transaction and commits it; whatever is thrown rolls everything back and comes out translated. */
-  transaction<Result>(work: (connection: Connection) => Result | Promise<Result>): Promise<Result> {
+  /**
+   * Runs work in a transaction and commits it; whatever is thrown rolls everything back and comes out translated. All of it
+   * is one piece: code of this process that ran in between, and never ended, would hold the lock against everybody.
+   */
+  transaction<Result>(work: (connection: Connection) => Result): Promise<Result> {
+    return this.#inTurn(async () => {
+      const end = await whenFree(this.#patience, () => {
+        const connection = this.#begin()
+        return ended(() => {
+          const result = work(connection)
+          connection.run(sql.commit)
+          return result
+        }, this.#abandon)
+      })
+      return end()
+    })
+  }
+
+  /**
+   * As `transaction`, for work that awaits what is done at once, as nearly all work of a file is. It begins in a turn of its
+   * own: nothing else of the process comes in between, unless the work waits for something else.
+   */
+  awaitingTransaction<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    return this.#inTurn(async () => {
+      await this.#patience.host.nextTurn()
+      const connection = await whenFree(this.#patience, () => this.#begin())
+      const result = await work(connection)
+      connection.run(sql.commit)
+      return result
+    })
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#mutex.run(async () => {
       const { name, isReadOnly } = this.#options
       if (this.#isClosed) throw new DaybookError('BOOK_CLOSED', `${name} is closed`)
@@ -141,10 +172,7 @@ export class Writer {
         throw new DaybookError('STORE_READ_ONLY', `${name} was opened with readOnly: true`, { store: name })
       }
       try {
-        const connection = await this.#begin()
-        const result = await work(connection)
-        connection.run(sql.commit)
-        return result
+        return await work()
       } catch (error) {
         this.#abandon(error)
         throw translated(error, name)
@@ -158,15 +186,13 @@ export class Writer {
     return synchronousLevels[Number(level ?? -1)] ?? 'none'
   }
 
-  #begin(): Promise<Connection> {
-    return whenFree(this.#patience, () => {
-      this.#connection ??= connect(this.#options)
-      this.#connection.run(sql.begin)
-      return this.#connection
-    })
+  #begin(): Connection {
+    this.#connection ??= connect(this.#options)
+    this.#connection.run(sql.begin)
+    return this.#connection
   }
 
-  #abandon(error: unknown): void {
+  readonly #abandon = (error: unknown): void => {
     try {
       if (this.#connection?.database.isTransaction) this.#connection.run(sql.rollback)
     } catch {
@@ -191,6 +217,19 @@ export class Writer {
       this.#isClosed = true
       this.#discard()
     })
+  }
+}
+
+/** How work ended, to be returned or thrown later; what failed is cleared away at once. */
+function ended<Result>(work: () => Result, onError: (error: unknown) => void): () => Result {
+  try {
+    const result = work()
+    return () => result
+  } catch (error) {
+    onError(error)
+    return () => {
+      throw error
+    }
   }
 }
 

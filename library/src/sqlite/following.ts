@@ -127,7 +127,7 @@ export class SqliteFollowing implements FollowingStore {
     const chosen = isDurable ? writer : derived
     return followingTransaction(
       name,
-      (body) => chosen.transaction((connection) => body(transactionOn(connection))),
+      (body) => chosen.awaitingTransaction((connection) => body(transactionOn(connection))),
       work,
     )
   }

@@ -18,6 +18,7 @@ import { translated } from './errors.ts'
 import { SqliteFollowing } from './following.ts'
 import { SqliteLog } from './log.ts'
 import { migrate, migrations, readIdentity, schemaVersion } from './migrate.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { SqliteReadModels } from './read-models.ts'
 import { SqliteSnapshots } from './snapshots.ts'
 import * as sql from './statements.ts'
@@ -112,12 +113,14 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
     requireMigrated(opened.connection, name)
     const identity = readIdentity(opened.connection)
     const read = (): Connection => opened.connection
+    const ahead = new ReadAhead(options, identity)
     const log = new SqliteLog({
       name,
       host,
       identity,
       reader: read,
       writer,
+      ahead,
       isDurable: options.durability === 'commit',
     })
     return {
@@ -131,6 +134,7 @@ async function open(options: ConnectionOptions, host: Host, lockTimeoutMs: numbe
       inspect: async () => inspect(read(), options, writer),
       close: async () => {
         log.stopWatching()
+        await ahead.close()
         opened.close()
         await derived.close()
         await writer.close()

@@ -11,11 +11,12 @@ import { DaybookError } from '../core/errors.ts'
 import { Mutex } from '../core/mutex.ts'
 import { utf8Length } from '../core/names.ts'
 import type { Host } from '../core/ports/host.ts'
-import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
+import type { BookIdentity, BriefPage, EventLog, InlineStep, LogSlice } from '../core/ports/store.ts'
 import { RowHasher } from '../core/row-hash.ts'
 import { Connection, type Writer } from './connection.ts'
 import { translated } from './errors.ts'
 import { readIdentity } from './migrate.ts'
+import type { ReadAhead } from './read-ahead.ts'
 import { changesIn } from './read-models.ts'
 import { firstMatch, readHead, readKeys, SqliteReader } from './reading.ts'
 import * as sql from './statements.ts'
@@ -27,6 +28,7 @@ export interface SqliteLogParts {
   readonly identity: BookIdentity
   readonly reader: () => Connection
   readonly writer: Writer
+  readonly ahead: ReadAhead
   /** True when an acknowledged append must have reached the disk. */
   readonly isDurable: boolean
 }
@@ -41,6 +43,7 @@ export class SqliteLog extends SqliteReader implements EventLog {
   readonly #listeners = new Set<() => void>()
   #watch: NodeJS.Timeout | undefined
   #dataVersion: unknown
+  #briefHead = 0
 
   constructor(parts: SqliteLogParts) {
     super(parts.reader, parts.name)
@@ -49,15 +52,25 @@ export class SqliteLog extends SqliteReader implements EventLog {
   }
 
   async append(requests: readonly AppendRequest[], inline?: InlineStep): Promise<readonly AppendOutcome[]> {
-    const outcomes = await this.#parts.writer.transaction(async (connection) => {
-      const plan = appendRows(connection, requests, this.#parts.host.now(), this.#hasher)
-      if (inline !== undefined && plan.rows.length > 0) {
-        await inline(plan.rows, changesIn(connection), new SqliteReader(() => connection, this.#parts.name))
-      }
-      return plan.outcomes
-    })
+    const { writer, host, name } = this.#parts
+    const planned = (connection: Connection): AppendPlan =>
+      appendRows(connection, requests, host.now(), this.#hasher)
+    const { outcomes } = await (inline === undefined
+      ? writer.transaction(planned)
+      : writer.awaitingTransaction(async (connection) => {
+          const plan = planned(connection)
+          const reader = new SqliteReader(() => connection, name)
+          if (plan.rows.length > 0) await inline(plan.rows, changesIn(connection), reader)
+          return plan
+        }))
     if (outcomes.some((outcome) => outcome.kind === 'appended')) this.#notify()
     return outcomes
+  }
+
+  override async readBriefly(slice: LogSlice): Promise<BriefPage> {
+    const page = (await this.#parts.ahead.read(slice, this.#briefHead)) ?? (await super.readBriefly(slice))
+    this.#briefHead = page.head
+    return page
   }
 
   within(transaction: unknown): EventLog {

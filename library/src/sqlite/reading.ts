@@ -9,7 +9,7 @@ import * as sql from './statements.ts'
 /** More rows than this at a time are no faster. */
 const pageRows = 500
 /** A page of large events ends here. */
-const pageBytes = 4 * 1_048_576
+export const pageBytes: number = 4 * 1_048_576
 
 /** Reading a log over one connection: each page is one short statement, so that no read holds the log back. */
 export class SqliteReader implements LogReader {
@@ -162,7 +162,7 @@ function readSlice<Row extends BriefRow>(
   return { ...merged(parts, afterPosition, limit), head }
 }
 
-function itemStatement(
+export function itemStatement(
   { all, byTypeAndCategory, byTags }: sql.LogReading,
   item: QueryItem | undefined,
   after: number,

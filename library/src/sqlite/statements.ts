@@ -21,6 +21,8 @@ export const settings = `
   PRAGMA fullfsync = ON;
   PRAGMA checkpoint_fullfsync = ON;
   PRAGMA journal_size_limit = 67108864;`
+/** For who reads the log once, from end to end: filling a larger cache takes longer than reading what is in it. */
+export const smallCache = 'PRAGMA cache_size = -2048'
 export const useWal = 'PRAGMA journal_mode = WAL'
 export const syncOnCommit = 'PRAGMA synchronous = FULL'
 export const syncOnCheckpoint = 'PRAGMA synchronous = NORMAL'
@@ -69,6 +71,8 @@ export const insertKey = 'INSERT INTO idempotency_key VALUES (?, ?, ?, ?)'
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
 const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
+/** Names have no control characters, and JSON text has them only as escapes. */
+export const packedSeparator = 0x1e
 
 const ofStream = `
   SELECT ${eventColumns} FROM event
@@ -97,6 +101,12 @@ export interface LogReading {
 }
 export const readLog: LogReading = logReading(eventColumns)
 export const readLogBriefly: LogReading = logReading(briefColumns)
+/** A brief page in one row: each column as one text, its values separated by a character that none of them contains. */
+export const readLogPacked: LogReading = {
+  all: packed(readLogBriefly.all),
+  byTypeAndCategory: packed(readLogBriefly.byTypeAndCategory),
+  byTags: packed(readLogBriefly.byTags),
+}
 
 function logReading(columns: string): LogReading {
   return {
@@ -104,6 +114,13 @@ function logReading(columns: string): LogReading {
     byTypeAndCategory: `SELECT ${columns} ${byTypeAndCategory} ORDER BY position LIMIT ?5`,
     byTags: `SELECT ${columns} ${byTags} ORDER BY first.position LIMIT ?7`,
   }
+}
+
+function packed(brief: string): string {
+  const columns = briefColumns
+    .split(', ')
+    .map((column) => `group_concat(${column}, char(${packedSeparator}))`)
+  return `SELECT ${columns.join(', ')} FROM (${brief})`
 }
 
 export const matchByTypeAndCategory: string = `SELECT position ${byTypeAndCategory} ORDER BY position LIMIT 1`
