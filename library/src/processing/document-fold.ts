@@ -7,12 +7,19 @@ import type { BriefRow } from '../core/row-hash.ts'
 /** Documents kept in memory between batches, so that a busy key is read once. */
 const keptDocuments = 50_000
 
+/** A document in memory. */
+interface Slot {
+  readonly key: string
+  /** Null where there is none; undefined until it is loaded. */
+  document: unknown
+  isChanged: boolean
+}
+
 /** Folds events into documents in memory; the changes are taken out and written in bulk. */
 export class DocumentFold {
   readonly #definition: ProjectionDefinition
-  /** Documents by key; null for keys known to have none. */
-  readonly #documents = new Map<string, unknown>()
-  readonly #dirty = new Set<string>()
+  readonly #slots = new Map<string, Slot>()
+  #changed: Slot[] = []
 
   constructor(definition: ProjectionDefinition) {
     this.#definition = definition
@@ -20,7 +27,7 @@ export class DocumentFold {
 
   /** How many documents changed since the changes were last taken. */
   get changed(): number {
-    return this.#dirty.size
+    return this.#changed.length
   }
 
   /**
@@ -34,26 +41,26 @@ export class DocumentFold {
     models: Pick<ReadModelTransaction, 'documents'>,
     from?: FoldStart,
   ): Promise<FoldResult> {
-    const steps: { readonly event: FoldedEvent; readonly keys: readonly string[] }[] = []
-    const missing = new Set<string>()
+    // One look-up for each event and key: a map of many documents is the dearest part of a fold.
+    const steps: { readonly event: FoldedEvent; readonly slots: readonly Slot[] }[] = []
+    const missing: Slot[] = []
     const gaps: Gaps = { isMet: false }
     let error: unknown
     for (const row of rows) {
       const event = new FoldedEvent(row, gaps)
       try {
-        const keys = this.#definition.keysOf(event)
-        for (const key of keys) if (!this.#documents.has(key)) missing.add(key)
-        steps.push({ event, keys })
+        const slots = this.#definition.keysOf(event).map((key) => this.#slot(key, missing))
+        steps.push({ event, slots })
       } catch (thrown) {
         error = thrown
         break
       }
     }
-    if (missing.size > 0) await this.#load([...missing], models, from)
+    if (missing.length > 0) await this.#load(missing, models, from)
     let folded = 0
-    for (const { event, keys } of steps) {
+    for (const { event, slots } of steps) {
       try {
-        this.#foldInto(keys, event)
+        this.#foldInto(slots, event)
       } catch (thrown) {
         return { folded, error: thrown, gaps }
       }
@@ -62,27 +69,45 @@ export class DocumentFold {
     return { folded, error, gaps }
   }
 
+  #slot(key: string, missing: Slot[]): Slot {
+    let slot = this.#slots.get(key)
+    if (slot === undefined) {
+      slot = { key, document: undefined, isChanged: false }
+      this.#slots.set(key, slot)
+      missing.push(slot)
+    }
+    return slot
+  }
+
   /** Into all documents of the event, or into none when one of them throws. Nearly every event has one. */
-  #foldInto(keys: readonly string[], event: FoldedEvent): void {
-    const documents = keys.map((key) =>
-      evolveDocument(this.#definition, this.#documents.get(key) ?? undefined, event),
+  #foldInto(slots: readonly Slot[], event: FoldedEvent): void {
+    const documents = slots.map(({ document }) =>
+      evolveDocument(this.#definition, document ?? undefined, event),
     )
-    for (let nth = 0; nth < keys.length; nth++) {
-      const key = keys[nth] as string
-      this.#documents.set(key, deepFreeze(documents[nth] ?? null))
-      this.#dirty.add(key)
+    for (let nth = 0; nth < slots.length; nth++) {
+      const slot = slots[nth] as Slot
+      slot.document = deepFreeze(documents[nth] ?? null)
+      if (slot.isChanged) continue
+      slot.isChanged = true
+      this.#changed.push(slot)
     }
   }
 
   async #load(
-    keys: readonly string[],
+    missing: readonly Slot[],
     models: Pick<ReadModelTransaction, 'documents'>,
     from: FoldStart | undefined,
   ): Promise<void> {
-    const loaded = await models.documents(this.#definition.shape, keys, from)
-    for (const key of keys) {
-      const text = loaded.get(key)
-      this.#documents.set(key, text === undefined ? null : deepFreeze(JSON.parse(text)))
+    try {
+      const keys = missing.map(({ key }) => key)
+      const loaded = await models.documents(this.#definition.shape, keys, from)
+      for (const slot of missing) {
+        const text = loaded.get(slot.key)
+        slot.document = text === undefined ? null : deepFreeze(JSON.parse(text))
+      }
+    } catch (error) {
+      for (const { key } of missing) this.#slots.delete(key)
+      throw error
     }
   }
 
@@ -90,20 +115,20 @@ export class DocumentFold {
   takeChanges(): { readonly upserts: readonly DocumentRow[]; readonly deletes: readonly string[] } {
     const upserts: DocumentRow[] = []
     const deletes: string[] = []
-    for (const key of this.#dirty) {
-      const document = this.#documents.get(key)
+    for (const { key, document } of this.#changed) {
       if (document === null) deletes.push(key)
       else upserts.push(documentRow(this.#definition, key, document))
     }
-    this.#dirty.clear()
-    if (this.#documents.size > keptDocuments) this.#documents.clear()
+    for (const slot of this.#changed) slot.isChanged = false
+    this.#changed = []
+    if (this.#slots.size > keptDocuments) this.#slots.clear()
     return { upserts, deletes }
   }
 
   /** Forgets everything: what is stored is the truth again. */
   clear(): void {
-    this.#documents.clear()
-    this.#dirty.clear()
+    this.#slots.clear()
+    this.#changed = []
   }
 }
 
