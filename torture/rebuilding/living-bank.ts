@@ -113,18 +113,16 @@ export class LivingBank implements AsyncDisposable {
         reference.add(row)
         head = row.position
       }
-    const freshness = { notBefore: head, timeoutMs: mostMs }
-    await this.#book.whenReached(this.#model, freshness)
     await this.#untilEffects(reference.audited.length)
     const problems = [
       ...this.problems,
-      ...reference.problems('the rebuilt copy', await this.#documents()),
+      ...reference.problems('the rebuilt copy', await this.#documents(head)),
       ...reference.effectProblems(this.effects),
     ]
     for await (const { key, field, serving, other } of this.#book.rebuilds.compare(this.#model, { limit: 5 }))
       problems.push(`the copies differ in ${key} ${field}: ${String(serving)} and ${String(other)}`)
     await this.#book.rebuilds.undo(this.#model)
-    problems.push(...reference.problems('the copy before', await this.#documents()))
+    problems.push(...reference.problems('the copy before', await this.#documents(head)))
     return problems
   }
 
@@ -133,11 +131,15 @@ export class LivingBank implements AsyncDisposable {
     await this.#book.close()
   }
 
-  /** All documents of the copy that serves, in a book opened for it: an open one hears of a swap within a second. */
-  async #documents(): Promise<Map<string, Sum>> {
+  /**
+   * All documents of the copy that serves, when it has reached a position, in a book opened for it: an open one hears of a
+   * swap within a second.
+   */
+  async #documents(notBefore: number): Promise<Map<string, Sum>> {
     const found = new Map<string, Sum>()
     const store = storeAt(this.#address)
     await using book = await openBook({ store, projections: [this.#model], follow: false })
+    await book.whenReached(this.#model, { notBefore, timeoutMs: mostMs })
     for await (const { key, document } of book.read(this.#model).all()) found.set(key, document)
     return found
   }
