@@ -17,7 +17,7 @@ export function readPacked(
   { afterPosition, toPosition, items, limit }: LogSlice,
 ): PackedPage | undefined {
   const largest = Number(connection.first(sql.readLargestEvent)?.[0] ?? 0)
-  if (largest * limit > pageBytes * 4 || (items?.length ?? 1) !== 1) return undefined
+  if (largest * limit > pageBytes || (items?.length ?? 1) !== 1) return undefined
   // The head is read first: whatever is committed later lies beyond `end` and is left to the next page.
   const head = readHead(connection).position
   const end = Math.min(toPosition, head)

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import type { BookIdentity, BriefPage, LogSlice, OpenStore } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
@@ -19,6 +21,7 @@ const folder = await mkdtemp(join(tmpdir(), 'daybook-ahead-'))
 after(() => rm(folder, { recursive: true }))
 
 const events = defineEvents({ Odd: z.json(), Even: z.json() })
+const run = promisify(execFile)
 const noBound = Number.MAX_SAFE_INTEGER
 const few = 100
 
@@ -141,6 +144,27 @@ describe('reading ahead in a thread', () => {
     ] as const)
       assert.equal((await ahead.read({ ...slice, afterPosition }, 500))?.scannedTo, scannedTo)
     await ahead.close()
+  })
+
+  it('keeps a process going that waits for nothing else', async () => {
+    const path = await filled('waiting.db', 500)
+    const from = (file: string) => JSON.stringify(new URL(file, import.meta.url).href)
+    const script = `
+      import { nodeHost } from ${from('../host/node-host.ts')}
+      import { sqlite } from ${from('./index.ts')}
+      import { ReadAhead } from ${from('./read-ahead.ts')}
+      const path = ${JSON.stringify(path)}
+      const { identity } = await sqlite(path).open(nodeHost())
+      const ahead = new ReadAhead({ path, name: path, durability: 'commit', isReadOnly: true }, identity, 1)
+      const slice = { afterPosition: 0, toPosition: 500, items: undefined, limit: 10 }
+      for (let read = 0; read < 10; ) {
+        const page = await ahead.read({ ...slice, afterPosition: read * 10 }, 500)
+        if (page === undefined) await new Promise((next) => setTimeout(next, 10))
+        else read++
+      }
+      console.log('read')`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script])
+    assert.equal(stdout, 'read\n')
   })
 
   it('is given up where another book lies at the path by now, and when it is closed', async () => {

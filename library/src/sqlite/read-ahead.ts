@@ -29,6 +29,7 @@ export class ReadAhead {
   #idle: NodeJS.Timeout | undefined
   #run: Run | undefined
   #runs = 0
+  #waiting = 0
 
   constructor(
     options: ConnectionOptions,
@@ -45,7 +46,7 @@ export class ReadAhead {
     if (this.#isOff || backlog < this.#leastBacklog || !this.#begin()) return undefined
     const run = this.#runFor(slice)
     if (run === undefined) return undefined
-    const page = await run.page(slice.afterPosition)
+    const page = await this.#awaited(run.page(slice.afterPosition))
     const rows = page === undefined ? undefined : unpacked(page)
     if (page !== undefined && rows !== undefined) return { rows, scannedTo: page.scannedTo, head: page.head }
     if (run === this.#run) this.#run = undefined
@@ -56,6 +57,18 @@ export class ReadAhead {
   async close(): Promise<void> {
     this.#isOff = true
     await this.#end()
+  }
+
+  /** A process goes on while somebody waits for the thread, and only then. */
+  async #awaited<Result>(pending: Promise<Result>): Promise<Result> {
+    this.#waiting++
+    this.#thread?.ref()
+    try {
+      return await pending
+    } finally {
+      this.#waiting--
+      if (this.#waiting === 0) this.#thread?.unref()
+    }
   }
 
   #runFor(slice: LogSlice): Run | undefined {
@@ -81,7 +94,6 @@ export class ReadAhead {
   #start(): void {
     const thread = new Worker(threadUrl, { workerData: this.#order, execArgv: [] })
     this.#thread = thread
-    // It keeps no process running: who waits for a page does.
     thread.unref()
     // The first word is that it has opened the book.
     thread.once('message', () => {
