@@ -171,9 +171,12 @@ export class Projecting implements FollowerWork {
 
   async #step(signal: AbortSignal): Promise<boolean> {
     try {
+      // Nearly always the checkpoint is where it was left, so the page behind it is read while it is asked for.
+      const first = { after: this.#position, page: this.#position < 0 ? undefined : this.#readFirst() }
+      first.page?.catch(() => undefined)
       await this.#startFromCheckpoint()
       if (await this.#foldDue()) return true
-      const batch = await this.#foldBatch(signal)
+      const batch = await this.#foldBatch(signal, first.after === this.#position ? first.page : undefined)
       const isWritten = await this.#write(batch)
       if (batch.error === undefined || !isWritten) return batch.hasMore || !isWritten
       // Somebody else may have folded the event already; then it is no failure to have failed on it twice.
@@ -217,12 +220,11 @@ export class Projecting implements FollowerWork {
   }
 
   /** Folds page after page, each read while the one before is folded. */
-  async #foldBatch(signal: AbortSignal): Promise<Batch> {
-    const mostEvents = this.#isOneByOne ? 1 : Math.ceil(this.#parts.batchEvents ?? mostBatchEvents)
+  async #foldBatch(signal: AbortSignal, first: Promise<BriefPage> | undefined): Promise<Batch> {
     const startMs = performance.now()
     this.#recordedAtMs = []
-    let coming = this.#read(this.#position, Math.min(pageEvents, mostEvents))
-    for (let left = mostEvents; ; ) {
+    let coming = first ?? this.#readFirst()
+    for (let left = this.#mostEvents; ; ) {
       const { rows, scannedTo, head } = await coming
       left -= rows.length
       const hasMore = scannedTo < head
@@ -241,6 +243,14 @@ export class Projecting implements FollowerWork {
         return { position: scannedTo, hasMore, error: undefined, failed: rows.find(isWhole) }
       await this.#parts.host.nextTurn()
     }
+  }
+
+  get #mostEvents(): number {
+    return this.#isOneByOne ? 1 : Math.ceil(this.#parts.batchEvents ?? mostBatchEvents)
+  }
+
+  #readFirst(): Promise<BriefPage> {
+    return this.#read(this.#position, Math.min(pageEvents, this.#mostEvents))
   }
 
   #read(afterPosition: number, limit: number): Promise<BriefPage> {
