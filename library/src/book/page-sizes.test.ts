@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { EventRow } from '../core/row-hash.ts'
 import { memory } from '../memory/index.ts'
 import { openBook } from './open-book.ts'
-import { PageSizes } from './page-sizes.ts'
+import { type PageSize, PageSizes } from './page-sizes.ts'
 
 const everything = Number.MAX_SAFE_INTEGER
 
@@ -23,31 +23,55 @@ function rowsOf(count: number, bytes: number): EventRow[] {
   return Array.from({ length: count }, () => row)
 }
 
+/** The sizes of so many pages, one after the other. */
+function pagesOf(size: PageSize, pages: number, eventBytes: number): number[] {
+  return Array.from({ length: pages }, () => {
+    const events = size.next(everything)
+    size.note(rowsOf(events, eventBytes))
+    return events
+  })
+}
+
 test('pages of one reader grow, and are no larger than what is left', () => {
   using size = new PageSizes().begin()
-  const sizes = [1, 2, 3, 4, 5].map(() => size.next(everything))
-  assert.deepEqual(sizes, [125, 250, 500, 1_000, 1_000])
+  assert.deepEqual(pagesOf(size, 6, 400), [8, 163, 327, 655, 1_000, 1_000])
   assert.equal(size.next(7), 7)
 })
 
-test('two hundred readers that stop at their first page do not hold more than they share', () => {
+test('two hundred readers that stop at their first page hold little, and leave the rest to who goes on', () => {
   const sizes = new PageSizes()
   const eventBytes = 40_000
-  let held = 0
+  // The first page, and the next one, which is read ahead.
   const readers = Array.from({ length: 200 }, () => {
     const size = sizes.begin()
-    held += size.next(everything) * eventBytes
-    size.note(rowsOf(1, eventBytes))
-    // The next page, which is read ahead.
-    held += size.next(everything) * eventBytes
-    return size
+    return { size, held: pagesOf(size, 2, eventBytes).reduce((sum, events) => sum + events, 0) * eventBytes }
   })
-  assert.ok(held < 400_000_000, `${held} bytes`)
-  for (const size of readers) size[Symbol.dispose]()
+  const held = readers.reduce((sum, reader) => sum + reader.held, 0)
+  assert.ok(held < 80_000_000, `${held} bytes`)
+  for (const { size } of readers) size[Symbol.dispose]()
   using alone = sizes.begin()
-  alone.note(rowsOf(10, eventBytes))
-  assert.equal(alone.next(everything), 125)
-  assert.equal(alone.next(everything), 250)
+  assert.deepEqual(pagesOf(alone, 9, eventBytes), [8, 1, 3, 6, 13, 26, 52, 104, 209])
+})
+
+test('who goes on among many that have stopped is given large pages, and less the more go on', () => {
+  const sizes = new PageSizes()
+  const stopped = Array.from({ length: 150 }, () => sizes.begin())
+  for (const size of stopped) pagesOf(size, 2, 4_000)
+  const quick = Array.from({ length: 4 }, () => sizes.begin())
+  const last =
+    Array.from({ length: 12 }, () => quick.map((size) => pagesOf(size, 1, 4_000)[0] ?? 0)).at(-1) ?? []
+  assert.ok(Math.min(...last) >= 400, `pages of ${last.join(', ')} events`)
+  assert.ok(last.reduce((sum, events) => sum + events, 0) * 4_000 * 2 <= 32 * 1_048_576)
+})
+
+test('who stops with large pages leaves no more than what is left, and nobody is left without', () => {
+  const sizes = new PageSizes()
+  const held = Array.from({ length: 100 }, () => {
+    const pages = pagesOf(sizes.begin(), 12, 4_000)
+    return ((pages.at(-1) ?? 0) + (pages.at(-2) ?? 0)) * 4_000
+  })
+  assert.ok(Math.min(...held) >= 8_000)
+  assert.ok(held.reduce((sum, bytes) => sum + bytes, 0) < 56 * 1_048_576)
 })
 
 test('a reader that ends early makes room for others, and small pages skip nothing', async () => {
