@@ -23,7 +23,8 @@ after(() => rm(folder, { recursive: true }))
 const events = defineEvents({ Odd: z.json(), Even: z.json() })
 const run = promisify(execFile)
 const noBound = Number.MAX_SAFE_INTEGER
-const few = 100
+/** However slow the machine is. */
+const eager = { leastBacklog: 1, idleMs: 60_000 }
 
 function optionsOf(path: string): ConnectionOptions {
   return { path, name: `sqlite:${path}`, durability: 'commit', isReadOnly: false }
@@ -96,7 +97,7 @@ describe('reading ahead in a thread', () => {
           expected.push(...(page?.rows ?? []))
           afterPosition = page?.scannedTo ?? noBound
         }
-        const ahead = new ReadAhead(optionsOf(path), store.identity, 1)
+        const ahead = new ReadAhead(optionsOf(path), store.identity, eager)
         assert.deepEqual(await throughThread(ahead, { items, toPosition, limit }), expected)
         await ahead.close()
       }
@@ -106,7 +107,7 @@ describe('reading ahead in a thread', () => {
   it('sees what is appended meanwhile', async () => {
     const path = await filled('growing.db', 500)
     await using book = await openBook({ store: sqlite(path) })
-    const ahead = new ReadAhead(optionsOf(path), book.identity, 1)
+    const ahead = new ReadAhead(optionsOf(path), book.identity, eager)
     const slice = { toPosition: noBound, items: undefined, limit: 1_000 }
     assert.equal((await throughThread(ahead, slice)).length, 500)
     await book.append('three-1', events.Odd({ n: 1 }))
@@ -117,7 +118,7 @@ describe('reading ahead in a thread', () => {
   it('leaves short backlogs, large events and several items to who asks', async () => {
     const path = await filled('few.db', 500)
     const { identity } = await describedBy(path)
-    const ahead = new ReadAhead(optionsOf(path), identity, few)
+    const ahead = new ReadAhead(optionsOf(path), identity, { leastBacklog: 100 })
     const slice = { afterPosition: 450, toPosition: noBound, items: undefined, limit: 10 }
     assert.equal(await ahead.read(slice, 500), undefined)
     assert.equal(await ahead.read({ ...slice, afterPosition: 0, toPosition: 50 }, 500), undefined)
@@ -132,7 +133,7 @@ describe('reading ahead in a thread', () => {
   it('reads for one at a time, and gives the last page again', async () => {
     const path = await filled('one.db', 500)
     const { identity } = await describedBy(path)
-    const ahead = new ReadAhead(optionsOf(path), identity, 1)
+    const ahead = new ReadAhead(optionsOf(path), identity, eager)
     const slice = { afterPosition: 0, toPosition: noBound, items: undefined, limit: 10 }
     assert.equal((await readByThread(ahead, slice))?.scannedTo, 10)
     assert.equal(await ahead.read({ ...slice, limit: 20 }, 500), undefined)
@@ -155,7 +156,7 @@ describe('reading ahead in a thread', () => {
       import { ReadAhead } from ${from('./read-ahead.ts')}
       const path = ${JSON.stringify(path)}
       const { identity } = await sqlite(path).open(nodeHost())
-      const ahead = new ReadAhead({ path, name: path, durability: 'commit', isReadOnly: true }, identity, 1)
+      const ahead = new ReadAhead({ path, name: path, durability: 'commit', isReadOnly: true }, identity, { leastBacklog: 1 })
       const slice = { afterPosition: 0, toPosition: 500, items: undefined, limit: 10 }
       for (let read = 0; read < 10; ) {
         const page = await ahead.read({ ...slice, afterPosition: read * 10 }, 500)
@@ -171,14 +172,14 @@ describe('reading ahead in a thread', () => {
     const path = await filled('replaced.db', 500)
     const { identity } = await describedBy(path)
     await rename(await filled('other.db', 600), path)
-    const ahead = new ReadAhead(optionsOf(path), identity, few)
+    const ahead = new ReadAhead(optionsOf(path), identity, { leastBacklog: 100 })
     const slice = { afterPosition: 0, toPosition: noBound, items: undefined, limit: 10 }
     for (let tries = 0; tries < 50; tries++) {
       assert.equal(await ahead.read(slice, 500), undefined)
       await sleep(10)
     }
     await ahead.close()
-    const closed = new ReadAhead(optionsOf(path), identity, few)
+    const closed = new ReadAhead(optionsOf(path), identity, { leastBacklog: 100 })
     await closed.close()
     assert.equal(await closed.read(slice, 500), undefined)
   })

@@ -5,12 +5,17 @@ import type { ConnectionOptions } from './connection.ts'
 import { type PackedPage, unpacked } from './packed-page.ts'
 import type { ThreadAnswer, ThreadOrder, ThreadRequest } from './reading-thread.ts'
 
-/** Fewer events than this are read before a thread has begun. */
-const leastBacklog = 50_000
 /** Pages under way: waking a thread takes as long as reading some hundred events. */
 const pagesAhead = 4
-/** Whoever has not asked for so long, in ms, leaves the thread to others; nobody, and it ends. */
-const idleMs = 2_000
+
+export interface ReadAheadSettings {
+  /** Fewer events than this are read before a thread has begun. */
+  readonly leastBacklog: number
+  /** Whoever has not asked for so long, in ms, leaves the thread to others; nobody, and it ends. */
+  readonly idleMs: number
+}
+
+const usual: ReadAheadSettings = { leastBacklog: 50_000, idleMs: 2_000 }
 
 /** Beside this module, as a source or built. */
 const threadUrl = new URL(`./reading-thread${extname(import.meta.url)}`, import.meta.url)
@@ -22,7 +27,7 @@ const threadUrl = new URL(`./reading-thread${extname(import.meta.url)}`, import.
  */
 export class ReadAhead {
   readonly #order: ThreadOrder
-  readonly #leastBacklog: number
+  readonly #settings: ReadAheadSettings
   #thread: Worker | undefined
   #isReady = false
   #isOff = false
@@ -34,16 +39,16 @@ export class ReadAhead {
   constructor(
     options: ConnectionOptions,
     { bookId, epoch }: BookIdentity,
-    leastEvents: number = leastBacklog,
+    settings: Partial<ReadAheadSettings> = {},
   ) {
     this.#order = { options, bookId, epoch }
-    this.#leastBacklog = leastEvents
+    this.#settings = { ...usual, ...settings }
   }
 
   /** A page read by the thread; undefined where it has to be read by who asks. */
   async read(slice: LogSlice, knownHead: number): Promise<BriefPage | undefined> {
     const backlog = Math.min(slice.toPosition, knownHead) - slice.afterPosition
-    if (this.#isOff || backlog < this.#leastBacklog || !this.#begin()) return undefined
+    if (this.#isOff || backlog < this.#settings.leastBacklog || !this.#begin()) return undefined
     const run = this.#runFor(slice)
     if (run === undefined) return undefined
     const page = await this.#awaited(run.page(slice.afterPosition))
@@ -75,7 +80,8 @@ export class ReadAhead {
     const now = this.#run
     if (now?.isOf(slice)) {
       if (now.isAt(slice.afterPosition)) return now
-    } else if (now !== undefined && performance.now() - now.askedAtMs < idleMs) return undefined
+    } else if (now !== undefined && performance.now() - now.askedAtMs < this.#settings.idleMs)
+      return undefined
     now?.end()
     const thread = this.#thread as Worker
     const run = new Run(++this.#runs, slice, (request) => thread.postMessage(request))
@@ -85,7 +91,7 @@ export class ReadAhead {
 
   /** True when the thread reads. */
   #begin(): boolean {
-    this.#idle ??= setTimeout(() => void this.#end(), idleMs).unref()
+    this.#idle ??= setTimeout(() => void this.#end(), this.#settings.idleMs).unref()
     this.#idle.refresh()
     if (this.#thread === undefined) this.#start()
     return this.#isReady
