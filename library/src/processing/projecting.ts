@@ -171,8 +171,9 @@ export class Projecting implements FollowerWork {
 
   async #step(signal: AbortSignal): Promise<boolean> {
     try {
-      // Nearly always the checkpoint is where it was left, so the page behind it is read while it is asked for.
-      const first = { after: this.#position, page: this.#position < 0 ? undefined : this.#readFirst() }
+      // The checkpoint is where it was left, unless appends move it: the page behind it is read while it is asked for.
+      const isLikely = this.#position >= 0 && this.definition.mode !== 'inline'
+      const first = { after: this.#position, page: isLikely ? this.#readFirst() : undefined }
       first.page?.catch(() => undefined)
       await this.#startFromCheckpoint()
       if (await this.#foldDue()) return true
