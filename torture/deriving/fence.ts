@@ -22,6 +22,9 @@ export class Fence {
   #armed: string | undefined
   #late: Lease | undefined
   #underWay = 0
+  /** While a stop waits for what is under way, nothing else begins: on a busy machine there is always something. */
+  #stopping: Promise<void> | undefined
+  #onIdle: (() => void) | undefined
 
   constructor(say: (message: FenceMessage) => void) {
     this.#say = say
@@ -31,30 +34,47 @@ export class Fence {
     this.#armed = subscription
   }
 
-  /** Runs something that writes; what stops the process waits until it is the only one. */
+  /** Runs something that writes. */
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
+    while (this.#stopping !== undefined) await this.#stopping
     this.#underWay++
     try {
       return await work()
     } finally {
       this.#underWay--
+      if (this.#underWay === 1) this.#onIdle?.()
     }
   }
 
   isToStop({ subscription }: Lease): boolean {
-    return this.#underWay === 1 && this.#armed !== undefined && subscription.startsWith(this.#armed)
+    return this.#armed !== undefined && subscription.startsWith(this.#armed)
   }
 
-  /** Stops this process until somebody continues it. Nothing else of it runs in between, nor right after. */
-  stop(lease: Lease): void {
-    // Whoever stops with the lock of a file holds up everybody: the next write is as good.
+  /**
+   * Stops this process until somebody continues it, when what else was under way is over: who stops with the lock of a file
+   * holds up everybody. Nothing else of it runs in between, nor right after.
+   */
+  async stop(lease: Lease): Promise<void> {
     if (!this.isToStop(lease)) return
     this.#armed = undefined
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#stopping = promise
+    if (this.#underWay > 1) {
+      const idle = Promise.withResolvers<void>()
+      this.#onIdle = idle.resolve
+      await idle.promise
+      this.#onIdle = undefined
+    }
     this.#late = lease
     this.#say({ frozen: lease.subscription, token: lease.token })
     process.kill(process.pid, 'SIGSTOP')
     // Should the signal take a moment to come.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    // What waits begins when the write has.
+    setImmediate(() => {
+      this.#stopping = undefined
+      resolve()
+    })
   }
 
   /** Notes the answer to a write, and asks who holds the lease when it was refused. */
@@ -116,7 +136,7 @@ function watchedWrite(
   fence: Fence,
 ): Promise<boolean> {
   return fence.during(async () => {
-    fence.stop(lease)
+    await fence.stop(lease)
     const isAccepted = await write()
     fence.answered(lease, isAccepted, following)
     return isAccepted
@@ -144,7 +164,7 @@ function watchedFollowing(whole: FollowingStore, fence: Fence): FollowingStore {
             return result
           } catch (error) {
             if (!(error instanceof StopsFirst) || stopping.lease === undefined) throw error
-            fence.stop(stopping.lease)
+            await fence.stop(stopping.lease)
           }
         }
       }),
