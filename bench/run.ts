@@ -111,7 +111,10 @@ async function* figuresOf({ isQuick, stores, chosen }: Options, folder: string, 
 const options = optionsFrom(process.argv.slice(2))
 const folder = await mkdtemp(join(tmpdir(), 'daybook-bench-'))
 const servers = new Servers()
+const figures: Figure[] = []
+/** What was measured is told however the run ends. */
 const cleanUp = async (): Promise<void> => {
+  if (!options.isJson && figures.length > 0) console.log(table(figures))
   await servers[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
 }
@@ -119,12 +122,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void cleanUp().finally(() => process.exit(130)))
 }
 try {
-  const figures: Figure[] = []
   for await (const figure of figuresOf(options, folder, servers)) {
     figures.push(figure)
     if (options.isJson) console.log(jsonLine(figure))
   }
-  if (!options.isJson) console.log(table(figures))
 } finally {
   await cleanUp()
 }
