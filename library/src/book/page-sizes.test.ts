@@ -74,6 +74,19 @@ test('who stops with large pages leaves no more than what is left, and nobody is
   assert.ok(held.reduce((sum, bytes) => sum + bytes, 0) < 56 * 1_048_576)
 })
 
+test('a page that comes after its reader has ended is held by nobody', () => {
+  const sizes = new PageSizes()
+  for (let reader = 0; reader < 100; reader++) {
+    const size = sizes.begin()
+    pagesOf(size, 4, 4_000)
+    const events = size.next(everything)
+    size[Symbol.dispose]()
+    size.note(rowsOf(events, 4_000))
+  }
+  using last = sizes.begin()
+  assert.equal(pagesOf(last, 12, 4_000).at(-1), 1_000)
+})
+
 test('a reader that ends early makes room for others, and small pages skip nothing', async () => {
   await using book = await openBook({ store: memory() })
   const events = Array.from({ length: 700 }, (_, n) => ({ type: 'Noted', data: { n } }))

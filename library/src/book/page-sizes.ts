@@ -56,6 +56,7 @@ export class PageSize implements Disposable {
   #eventBytes = assumedEventBytes
   /** Bytes of the page in use, and of the next one. */
   #held: readonly [number, number] = [0, 0]
+  #isOver = false
 
   constructor(shared: Shared) {
     this.#shared = shared
@@ -70,8 +71,9 @@ export class PageSize implements Disposable {
     return events
   }
 
-  /** Learns from the page what events take. */
+  /** Learns from the page what events take. One that was read ahead may come when its reader has ended. */
   note(rows: readonly EventRow[]): void {
+    if (this.#isOver) return
     const bytes = rows.reduce((sum, { data, metadata }) => sum + data.length + metadata.length, 0)
     if (rows.length > 0) this.#eventBytes = Math.max(1, bytes / rows.length)
     this.#hold([this.#held[0], bytes])
@@ -88,6 +90,7 @@ export class PageSize implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true
     this.#hold([0, 0])
     this.#shared.end()
   }
