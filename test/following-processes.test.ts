@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { isDeepStrictEqual } from 'node:util'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
 import { type Book, type Diagnostic, openBook, type RecordedEvent } from 'daybook'
 import { askedEvents, lease, work } from './processes/asked.ts'
@@ -111,7 +112,15 @@ class Workplace implements AsyncDisposable {
     assert.ok(repeats <= mostRepeats, `${repeats} were done more than once`)
   }
 
-  async shares(): Promise<readonly number[]> {
+  /** Asks for more until the shards are shared like this; each is done before the next is asked for. */
+  async untilShared(expected: readonly number[]): Promise<void> {
+    while (!isDeepStrictEqual(await this.#shares(), expected)) {
+      await this.ask(24, 24)
+      await this.untilAllDone()
+    }
+  }
+
+  async #shares(): Promise<readonly number[]> {
     const [status] = await this.book.status()
     const owners = Map.groupBy(status?.shards ?? [], ({ owner }) => owner)
     return [...owners.values()].map(({ length }) => length).toSorted((a, b) => a - b)
@@ -179,20 +188,13 @@ for (const [store, address] of Object.entries(addresses)) {
       await using place = await Workplace.open(await address(), 6)
       const anna = await place.start('anna')
       await place.ask(24, 24)
-      await place.untilAllDone()
-      assert.deepEqual(await place.shares(), [6])
+      await place.untilShared([6])
       await place.start('bela')
       await place.start('cyril')
-      const namesOf = (from: number) => new Set(place.done.slice(from).map(({ by }) => by))
-      while (namesOf(24).size < 3) {
-        await place.ask(24, 24)
-        await place.untilAllDone()
-      }
-      assert.deepEqual(await place.shares(), [2, 2, 2])
+      await place.untilShared([2, 2, 2])
       await kill(anna)
-      await place.ask(48, 24)
-      await place.untilAllDone()
-      assert.deepEqual(await place.shares(), [3, 3])
+      await place.untilShared([3, 3])
+      assert.deepEqual(new Set(place.done.map(({ by }) => by)), new Set(['anna', 'bela', 'cyril']))
       place.assertInOrder(6)
     })
 

@@ -25,6 +25,24 @@ async function twoOpenings(book: ConformanceContext): Promise<readonly [Followin
   return both
 }
 
+/**
+ * Reads something in a transaction of each opening and raises it by one, many at once. Each goes on after
+ * the other opening has answered some times: time for a second transaction to read the same, where it may.
+ */
+async function raisedByMany(
+  book: ConformanceContext,
+  raise: (transaction: FollowingTransaction, meanwhile: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const [one, other] = await twoOpenings(book)
+  const raised = (by: FollowingStore, beside: FollowingStore): Promise<void> =>
+    by.transaction((transaction) =>
+      raise(transaction, async () => {
+        for (const _ of range(1, 5)) await beside.parked(noLimit)
+      }),
+    )
+  await Promise.all(range(1, 10).flatMap(() => [raised(one, other), raised(other, one)]))
+}
+
 /** Two subscriptions, one of which fills the balances. */
 async function begun(book: ConformanceContext): Promise<FollowingStore> {
   await book.store.readModels.prepare(balances, subscription, at(0))
@@ -161,28 +179,25 @@ const isolation: readonly ConformanceCase[] = [
   {
     name: 'what a transaction has read of the copies of a read model stays so until its end',
     run: async (book) => {
-      const openings = await twoOpenings(book)
-      const raise = async (following: FollowingStore | undefined): Promise<void> =>
-        following?.transaction(async (transaction) => {
-          const held = await transaction.readModel('balances')
-          await transaction.putReadModel(record('balances', (held?.changedAtMs ?? 0) + 1))
-        })
-      await Promise.all(range(1, 20).map((n) => raise(openings[n % 2])))
-      assert.deepEqual(await openings[0].readModels(), [record('balances', 20)])
+      await raisedByMany(book, async (transaction, meanwhile) => {
+        const held = await transaction.readModel('balances')
+        await meanwhile()
+        await transaction.putReadModel(record('balances', (held?.changedAtMs ?? 0) + 1))
+      })
+      assert.deepEqual(await book.store.following.readModels(), [record('balances', 20)])
     },
   },
   {
     name: 'what a transaction has read of parked events stays so until its end',
     run: async (book) => {
-      const openings = await twoOpenings(book)
-      await openings[0].transaction((transaction) => transaction.putParked(parkedEvent(1)))
-      const raise = async (following: FollowingStore | undefined): Promise<void> =>
-        following?.transaction(async (transaction) => {
-          const [held] = await transaction.parked({ subscription: 'mails', ...noLimit })
-          if (held !== undefined) await transaction.putParked({ ...held, attempts: held.attempts + 1 })
-        })
-      await Promise.all(range(1, 20).map((n) => raise(openings[n % 2])))
-      assert.equal((await openings[1].parked(noLimit))[0]?.attempts, parkedEvent(1).attempts + 20)
+      const { following } = book.store
+      await following.transaction((transaction) => transaction.putParked(parkedEvent(1)))
+      await raisedByMany(book, async (transaction, meanwhile) => {
+        const [held] = await transaction.parked({ subscription: 'mails', ...noLimit })
+        await meanwhile()
+        if (held !== undefined) await transaction.putParked({ ...held, attempts: held.attempts + 1 })
+      })
+      assert.equal((await following.parked(noLimit))[0]?.attempts, parkedEvent(1).attempts + 20)
     },
   },
   {
