@@ -15,7 +15,7 @@ import type { ReadModelShape } from '../core/ports/read-models.ts'
 import { followingStatements, selectParked } from './following-statements.ts'
 import { migratePostgres, partitionPostgres } from './index.ts'
 import { checkpointStatements, findDocuments, readModelStatements } from './read-model-statements.ts'
-import { logStatements } from './statements.ts'
+import { logStatements, packed } from './statements.ts'
 
 const events = 20_000
 const schema = 'explained'
@@ -65,6 +65,18 @@ const reads: Reads = {
     position,
   ],
   'a page of the log': [sql.readLog.all.text, `500, ${end}, 1000`, position],
+  'a packed page of the log': [packed(sql.readLogBriefly.all).text, `500, ${end}, 1000`, position],
+  'a packed page by type': [
+    packed(sql.readLogBriefly.byTypeAndCategory).text,
+    `500, ${end}, ARRAY['Type1'], ARRAY['account'], 1000`,
+    position,
+  ],
+  'a packed page by tags': [
+    packed(sql.readLogBriefly.byTags).text,
+    `0, ${end}, NULL, NULL, 'owner:7', ARRAY['region:1'], 1000`,
+    tag,
+    position,
+  ],
   'the end of the log': [sql.readLog.all.text, `${events - 10}, ${end}, 1000`, position],
   'the log by tags': [
     sql.readLog.byTags.text,

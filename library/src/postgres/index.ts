@@ -2,7 +2,7 @@ import { DaybookError } from '../core/errors.ts'
 import { integerWithin } from '../core/limits.ts'
 import type { Host } from '../core/ports/host.ts'
 import type { OpenStore, Store } from '../core/ports/store.ts'
-import { type ServerAddress, Session } from './connection.ts'
+import { runOn, type ServerAddress, Session } from './connection.ts'
 import { DerivedWriter } from './derived-writer.ts'
 import { importDriver, isDriver, type PostgresDriver, type PostgresSettings } from './driver.ts'
 import { translated } from './errors.ts'
@@ -20,7 +20,7 @@ import { PostgresReadModels } from './read-models.ts'
 import { requireRights } from './rights.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
 import { PostgresSnapshots } from './snapshots.ts'
-import { type LogStatements, logStatements } from './statements.ts'
+import { keepMemory, type LogStatements, logStatements } from './statements.ts'
 
 export type { PostgresDriver, PostgresSettings } from './driver.ts'
 export type { MigrationReport } from './migrate.ts'
@@ -229,8 +229,12 @@ function sessionsOf(
   heard: () => void,
 ): Sessions {
   const { listen, readConnections } = opening
+  const reader = (): Session =>
+    new Session(address, 'reader', async (client, options) => {
+      await runOn(client, keepMemory, [], options)
+    })
   return {
-    readers: Array.from({ length: readConnections }, () => new Session(address, 'reader')),
+    readers: Array.from({ length: readConnections }, reader),
     // One appends while the other waits for the disk.
     writers: [new Session(address, 'writer'), new Session(address, 'writer')],
     flusher: new Session(address, 'flusher'),

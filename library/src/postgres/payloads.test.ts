@@ -128,3 +128,31 @@ describe('text columns', () => {
     }
   })
 })
+
+describe('pages of the log', () => {
+  it('are read row by row where a name has what keeps the rows of a page apart', async () => {
+    const server = await testServer()
+    try {
+      const database = await server.createDatabase()
+      await using book = await openBook({ store: postgres(server.url(database), { migrate: true }) })
+      await book.append('a-1', events.Named({ name: 'one' }))
+      // Daybook refuses such a name; an owner's own hands do not.
+      const strange = 'a-\u001e2'
+      await server.run(
+        `INSERT INTO daybook.event SELECT 2, '${strange}', version, type, schema_version, gen_random_uuid(), data, metadata,
+          tags, recorded_at_ms, leaf_hash, chain_hash FROM daybook.event`,
+        database,
+      )
+      const found = await book.readLog().toArray()
+      assert.deepEqual(
+        found.map(({ position, stream }) => [position, stream]),
+        [
+          [1, 'a-1'],
+          [2, strange],
+        ],
+      )
+    } finally {
+      await server.dispose()
+    }
+  })
+})

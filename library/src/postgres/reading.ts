@@ -1,4 +1,5 @@
 import type { KeyRecord, LogHead } from '../core/append-plan.ts'
+import { briefRow, unpackedRows } from '../core/packed-rows.ts'
 import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
 import type { BriefRow, EventRow, RowHashes } from '../core/row-hash.ts'
@@ -6,8 +7,9 @@ import { textArray } from './arrays.ts'
 import type { Row as Cells, Runner, Session } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
+import { ReadAhead } from './read-ahead.ts'
 import { ScanSpans } from './scan-spans.ts'
-import { boundedByBytes, type LogStatements, pageBytes, type Statement } from './statements.ts'
+import { boundedByBytes, type LogStatements, packed, pageBytes, type Statement } from './statements.ts'
 import { together } from './transaction.ts'
 
 /** More rows than this at a time are no faster. */
@@ -36,6 +38,7 @@ export class PostgresReader implements LogReader {
   #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
   readonly #heads = new Map<number, string>()
   readonly #spans = new ScanSpans(pageRows)
+  readonly #ahead = new ReadAhead((slice) => this.#readSlice(briefRows, slice))
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
   #nextReader = 0
 
@@ -78,7 +81,7 @@ export class PostgresReader implements LogReader {
   }
 
   readBriefly(slice: LogSlice): Promise<BriefPage> {
-    return this.#readSlice(briefRows, slice)
+    return this.#ahead.read(slice)
   }
 
   #readSlice<Row extends BriefRow>(
@@ -114,8 +117,11 @@ export class PostgresReader implements LogReader {
   ): Promise<Page<Row>> {
     const { all, byTypeAndCategory, byTags } = this.#parts.sql[form.reading]
     const isBrief = form.reading === 'readLogBriefly'
-    const read = async (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> =>
-      page(form, await runner.run(this.#bounded(statement, most, isBrief), values), most)
+    const read = async (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> => {
+      const isPacked = isBrief && this.#isSmall(most)
+      const rows = isPacked ? unpacked(await runner.run(packed(statement), values)) : undefined
+      return page(form, rows ?? (await runner.run(this.#bounded(statement, most, isBrief), values)), most)
+    }
     const range = [afterPosition, toPosition]
     if (item === undefined) return read(all, [...range, most])
     const names = [textArrayOrNull(item.types), textArrayOrNull(item.categories)]
@@ -126,8 +132,11 @@ export class PostgresReader implements LogReader {
 
   /** A page is counted in bytes only where its events could be large: counting takes as long as reading. */
   #bounded(statement: Statement, most: number, isBrief: boolean): Statement {
-    const isSmall = this.#bounds.largestEventBytes * most <= pageBytes * 4
-    return isSmall ? statement : boundedByBytes(statement, isBrief)
+    return this.#isSmall(most) ? statement : boundedByBytes(statement, isBrief)
+  }
+
+  #isSmall(most: number): boolean {
+    return this.#bounds.largestEventBytes * most <= pageBytes * 4
   }
 
   /** The chain hash of the log up to a position, in hexadecimal digits, if it was the head of a page read lately. */
@@ -239,18 +248,6 @@ function page<Row>({ rowOf, charactersOf }: Form<Row>, cells: readonly Cells[], 
   return { rows, isEnd: characters * 3 < pageBytes || rows.length === 0 }
 }
 
-function briefRow(cells: Cells): BriefRow {
-  return {
-    position: Number(cells[0]),
-    stream: cells[1] as string,
-    version: Number(cells[2]),
-    type: cells[3] as string,
-    schemaVersion: Number(cells[4]),
-    data: cells[5] as string,
-    recordedAtMs: Number(cells[6]),
-  }
-}
-
 function eventRow(cells: Cells): EventRow {
   return {
     position: Number(cells[0]),
@@ -264,4 +261,10 @@ function eventRow(cells: Cells): EventRow {
     tags: cells[8] as string,
     recordedAtMs: Number(cells[9]),
   }
+}
+
+/** The rows of a packed page; undefined where they have to be read one by one. */
+function unpacked([columns]: readonly Cells[]): readonly Cells[] | undefined {
+  const texts = (columns ?? []).filter((column) => column !== null)
+  return texts.length === 0 ? [] : unpackedRows(texts)
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { packedSeparator } from '../core/packed-rows.ts'
 
 /** Every SQL text of the log, by name. Read models have theirs in `read-model-statements.ts`; nothing else writes SQL. */
 
@@ -259,21 +260,46 @@ function snapshotStatements(snapshot: string): Pick<LogStatements, SnapshotState
 /** A page ends with the row that reaches this many bytes of data and metadata. */
 export const pageBytes: number = 4 * 1_048_576
 
-const bounded = new Map<string, Statement>()
+/** A function that makes a statement of another, made once for each. */
+function derived<Rest extends readonly unknown[]>(
+  make: (text: string, ...rest: Rest) => string,
+): (from: Statement, ...rest: Rest) => Statement {
+  const made = new Map<string, Statement>()
+  return ({ text }, ...rest) => {
+    let known = made.get(text)
+    if (known === undefined) {
+      known = statement(make(text, ...rest))
+      made.set(text, known)
+    }
+    return known
+  }
+}
 
 /** The rows of a page up to the bound of bytes. */
-export function boundedByBytes({ text }: Statement, isBrief: boolean): Statement {
-  const known = bounded.get(text)
-  if (known !== undefined) return known
-  const bytes = `octet_length(data::text)${isBrief ? '' : ' + octet_length(metadata::text)'}`
-  const made = statement(`
+export const boundedByBytes: (from: Statement, isBrief: boolean) => Statement = derived(
+  (text, isBrief: boolean) => {
+    const bytes = `octet_length(data::text)${isBrief ? '' : ' + octet_length(metadata::text)'}`
+    return `
     SELECT ${isBrief ? briefColumns : eventColumns} FROM (
       SELECT *, row_number() OVER () AS place, sum(${bytes}) OVER (ROWS UNBOUNDED PRECEDING) AS running
       FROM (${text}) AS page) AS counted
-    WHERE running - (${bytes}) < ${pageBytes} ORDER BY place`)
-  bounded.set(text, made)
-  return made
-}
+    WHERE running - (${bytes}) < ${pageBytes} ORDER BY place`
+  },
+)
+
+/** The brief rows of a page in one row, each column as one text: see `core/packed-rows.ts`. */
+export const packed: (from: Statement) => Statement = derived((text) => {
+  const columns = briefColumns.split(', ')
+  const texts = columns.map((column) => `string_agg(${column}::text, chr(${packedSeparator}))`)
+  return `SELECT ${texts.join(', ')} FROM (${text}) AS page`
+})
+
+/**
+ * Has the process of a connection keep the memory in which it packs pages. The allocator of glibc gives the end of its memory
+ * back after each statement, which costs a hundred page faults for the next one, until it has once seen a piece as large as
+ * this come back. Elsewhere it does nothing.
+ */
+export const keepMemory: Statement = statement("SELECT length(repeat(' ', 1048576))")
 
 /** One lock for each schema of a database; "dybk" in ASCII keeps it apart from locks of others. */
 function lockKey(schema: string): string {

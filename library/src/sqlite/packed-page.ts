@@ -1,15 +1,16 @@
+import { briefRow, packedSeparator, unpackedRows } from '../core/packed-rows.ts'
 import type { BriefPage, LogSlice } from '../core/ports/store.ts'
 import type { BriefRow } from '../core/row-hash.ts'
 import type { Connection } from './connection.ts'
 import { itemStatement, pageBytes, readHead } from './reading.ts'
 import * as sql from './statements.ts'
 
-/** A brief page as few texts, one for each column: threads hand over a long text far quicker than many values. */
+/** A brief page as few texts, one for each column, which threads hand over quickly as well. */
 export interface PackedPage extends Omit<BriefPage, 'rows'> {
   readonly columns: readonly string[]
 }
 
-const separator = String.fromCharCode(sql.packedSeparator)
+const separator = String.fromCharCode(packedSeparator)
 
 /** Reads a page in one piece; undefined where its events could be large, or where several items would have to be merged. */
 export function readPacked(
@@ -32,26 +33,7 @@ export function readPacked(
   return { columns, scannedTo: isFull ? last : end, head }
 }
 
-/** The rows again; undefined should they not be as they were put in, which no event that was appended can cause. */
+/** The rows again; undefined should they not be as they were put in. */
 export function unpacked({ columns }: PackedPage): readonly BriefRow[] | undefined {
-  if (columns.length === 0) return []
-  const split = columns.map((column) => column.split(separator))
-  const [positions = [], streams, versions, types, schemaVersions, data, recordedAtMs] = split
-  if (split.some(({ length }) => length !== positions.length)) return undefined
-  let before = 0
-  const rows = positions.map((text, nth): BriefRow => {
-    const position = Number(text)
-    if (position <= before) before = Number.POSITIVE_INFINITY
-    else before = position
-    return {
-      position,
-      stream: streams?.[nth] as string,
-      version: Number(versions?.[nth]),
-      type: types?.[nth] as string,
-      schemaVersion: Number(schemaVersions?.[nth]),
-      data: data?.[nth] as string,
-      recordedAtMs: Number(recordedAtMs?.[nth]),
-    }
-  })
-  return before === Number.POSITIVE_INFINITY ? undefined : rows
+  return columns.length === 0 ? [] : unpackedRows(columns)?.map(briefRow)
 }

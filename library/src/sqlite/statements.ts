@@ -1,4 +1,5 @@
 import type { ColumnCondition, DocumentQuery } from '../core/document-query.ts'
+import { packedSeparator } from '../core/packed-rows.ts'
 import type { ColumnType, ReadModelShape } from '../core/ports/read-models.ts'
 
 /** Every SQL text of this store, by name. Nothing else in this room writes SQL. */
@@ -71,8 +72,6 @@ export const insertKey = 'INSERT INTO idempotency_key VALUES (?, ?, ?, ?)'
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
 const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
-/** Names have no control characters, and JSON text has them only as escapes. */
-export const packedSeparator = 0x1e
 
 const ofStream = `
   SELECT ${eventColumns} FROM event

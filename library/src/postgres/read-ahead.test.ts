@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { BriefPage, LogSlice } from '../core/ports/store.ts'
+import type { BriefRow } from '../core/row-hash.ts'
+import { ReadAhead } from './read-ahead.ts'
+
+const noBound = Number.MAX_SAFE_INTEGER
+const items = [{ types: ['Done'] }]
+
+/** A log in which some positions match, read as a store reads it. */
+class Log {
+  head: number
+  readonly asked: LogSlice[] = []
+  underWay = 0
+  mostUnderWay = 0
+  failure: Error | undefined
+  data = ''
+  readonly #matches: (position: number) => boolean
+
+  constructor(head: number, matches: (position: number) => boolean = () => true) {
+    this.head = head
+    this.#matches = matches
+  }
+
+  readonly read = async (slice: LogSlice): Promise<BriefPage> => {
+    this.asked.push(slice)
+    this.underWay++
+    this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay)
+    await new Promise((resolve) => setImmediate(resolve))
+    this.underWay--
+    if (this.failure !== undefined) throw this.failure
+    return this.page(slice)
+  }
+
+  page({ afterPosition, toPosition, limit }: LogSlice): BriefPage {
+    const end = Math.min(toPosition, this.head)
+    const rows: BriefRow[] = []
+    let scannedTo = Math.max(afterPosition, end)
+    for (let position = afterPosition + 1; position <= end; position++) {
+      if (!this.#matches(position)) continue
+      rows.push({
+        position,
+        stream: 'a',
+        version: position,
+        type: 'Done',
+        schemaVersion: 1,
+        data: this.data,
+        recordedAtMs: 0,
+      })
+      if (rows.length < limit) continue
+      scannedTo = position
+      break
+    }
+    return { rows, scannedTo, head: this.head }
+  }
+
+  positions(): readonly number[] {
+    return this.page({ afterPosition: 0, toPosition: noBound, items, limit: noBound }).rows.map(
+      ({ position }) => position,
+    )
+  }
+}
+
+function slice(afterPosition: number, limit = 100): LogSlice {
+  return { afterPosition, toPosition: noBound, items, limit }
+}
+
+/** Reads to the head, page by page, as who folds does. */
+async function all(ahead: ReadAhead, log: Log, limit = 100): Promise<readonly number[]> {
+  const found: number[] = []
+  for (let after = 0; after < log.head; ) {
+    const { rows, scannedTo } = await ahead.read(slice(after, limit))
+    assert.ok(rows.length <= limit)
+    assert.ok(scannedTo > after)
+    assert.ok(rows.every(({ position }) => position > after && position <= scannedTo))
+    found.push(...rows.map(({ position }) => position))
+    after = scannedTo
+  }
+  return found
+}
+
+describe('reading ahead', () => {
+  const densities: Readonly<Record<string, (position: number) => boolean>> = {
+    all: () => true,
+    none: () => false,
+    'one in seven': (position) => position % 7 === 0,
+    'many, then few, then many': (position) => position < 4_000 || position > 9_000 || position % 1_000 === 0,
+  }
+  for (const [name, matches] of Object.entries(densities)) {
+    it(`misses nothing and doubles nothing where ${name} match`, async () => {
+      const log = new Log(12_345, matches)
+      const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+      assert.deepEqual(await all(ahead, log), log.positions())
+      // Where none match, all is seen with the first page.
+      assert.equal(log.mostUnderWay, name === 'none' ? 1 : 5)
+    })
+  }
+
+  it('looks through about as much as a page takes', async () => {
+    const log = new Log(200_000, (position) => position % 50 === 0)
+    await all(new ReadAhead(log.read, { leastBacklog: 200 }), log)
+    // 4,000 rows, of which 100 are a page: the ranges widen from 100 positions to 4,500.
+    assert.ok(log.asked.length < 70, `${log.asked.length} were asked for`)
+  })
+
+  it('holds little where events are large', async () => {
+    const log = new Log(2_000)
+    log.data = 'x'.repeat(100_000)
+    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    assert.equal((await all(ahead, log)).length, 2_000)
+    assert.equal(log.mostUnderWay, 2)
+  })
+
+  it('reads as ever with little to come, and up to the head', async () => {
+    const log = new Log(1_000)
+    const ahead = new ReadAhead(log.read)
+    assert.deepEqual(await all(ahead, log), log.positions())
+    assert.deepEqual(
+      log.asked.map(({ afterPosition, toPosition }) => [afterPosition, toPosition]),
+      Array.from({ length: 10 }, (_, nth) => [nth * 100, noBound]),
+    )
+    log.head = 1_001
+    assert.deepEqual(
+      (await ahead.read(slice(1_000))).rows.map(({ position }) => position),
+      [1_001],
+    )
+  })
+
+  it('gives no more than is asked for, and the rest with the next page', async () => {
+    const log = new Log(5_000)
+    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    const found: number[] = []
+    for (let [after, turn] = [0, 0]; after < log.head; turn++) {
+      const limit = turn % 3 === 2 ? 7 : 100
+      const { rows, scannedTo } = await ahead.read(slice(after, limit))
+      assert.ok(rows.length <= limit)
+      found.push(...rows.map(({ position }) => position))
+      after = scannedTo
+    }
+    assert.deepEqual(found, log.positions())
+  })
+
+  it('begins anew where somebody goes on elsewhere, and reads for others as ever', async () => {
+    const log = new Log(10_000)
+    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    for (const after of [0, 100, 200]) await ahead.read(slice(after))
+    assert.equal((await ahead.read(slice(100))).rows[0]?.position, 101)
+    assert.equal((await ahead.read(slice(5_000))).rows[0]?.position, 5_001)
+    const other = { ...slice(300), items: [{ types: ['Other'] }] }
+    assert.equal((await ahead.read(other)).rows[0]?.position, 301)
+    assert.equal(log.asked.at(-1), other)
+    assert.equal((await ahead.read(slice(5_100))).rows[0]?.position, 5_101)
+  })
+
+  it('tells of a failure who asked for the page, and then reads it again', async () => {
+    const log = new Log(10_000)
+    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    await ahead.read(slice(0))
+    await ahead.read(slice(100))
+    log.failure = new Error('gone')
+    let after = 200
+    await assert.rejects(async () => {
+      for (;;) after = (await ahead.read(slice(after))).scannedTo
+    }, log.failure)
+    log.failure = undefined
+    assert.equal((await ahead.read(slice(after))).rows[0]?.position, after + 1)
+  })
+})
