@@ -23,7 +23,7 @@ const begun = new Set<string>()
 const book = await openBook({
   store: storeAt(address),
   subscriptions: Array.from({ length: subscribed }, (_, nth) =>
-    stalledSubscription(nth, async () => {
+    stalledSubscription(`stalled-${process.pid}-${nth}`, async () => {
       begun.add(`subscription ${nth}`)
       await never.promise
     }),

@@ -31,7 +31,10 @@ export async function fill(address: BookAddress, wantedBytes: number, random: Ra
   return events
 }
 
-/** One of many that stand still: its function never ends. */
-export function stalledSubscription(nth: number, run: () => unknown): Subscription {
-  return subscription(`stalled-${nth}`, { from: backlogEvents, timeoutMs: 86_400_000, run })
+/**
+ * One of many that stand still: its function never ends, and it is not to go on with other streams meanwhile. Each
+ * process has its own, or they would go on behind the event at which the process before ended.
+ */
+export function stalledSubscription(name: string, run: () => unknown): Subscription {
+  return subscription(name, { from: backlogEvents, timeoutMs: 86_400_000, onFailure: 'stop', run })
 }

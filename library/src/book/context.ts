@@ -4,7 +4,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { EventLog, InlineStep, OpenStore } from '../core/ports/store.ts'
 import type { RowReader } from '../core/recorded-event.ts'
 import type { InlineProjection } from '../processing/inline.ts'
-import type { PageSizes } from './page-sizes.ts'
+import type { PageSizes } from '../processing/page-sizes.ts'
 
 /** Something worth knowing that is no error of the caller's: a snapshot ignored, a follower stopped. */
 export interface Diagnostic {

@@ -47,6 +47,7 @@ export async function openSubscription(
     following: store.following,
     identity: store.identity,
     host,
+    pageSizes: context.pageSizes,
     report: ({ kind, position, attempt, error }) => {
       const message = `${definition.subscription}, event ${position}, try ${attempt}: ${messageOf(error)}`
       context.report({ kind, subject: definition.name, message, error })

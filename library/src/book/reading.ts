@@ -6,9 +6,9 @@ import type { EventLog, LogPage } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
 import { readDurably } from '../processing/durable-page.ts'
+import { pageEvents } from '../processing/page-sizes.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 import type { BookContext } from './context.ts'
-import { pageEvents } from './page-sizes.ts'
 
 /** Which events of a stream to read. */
 export interface ReadStreamOptions {

@@ -6,6 +6,7 @@ import type { SubscriptionDefinition } from '../core/subscription.ts'
 import { blockingStatuses } from './aside.ts'
 import { BlockedStreams } from './blocked-streams.ts'
 import type { HeldLease } from './lease-keeper.ts'
+import type { PageSizes } from './page-sizes.ts'
 
 /** Something that happened to an event of a subscription. */
 export interface Happening {
@@ -26,6 +27,8 @@ export interface ShardParts {
   readonly following: FollowingStore
   readonly identity: BookIdentity
   readonly host: Host
+  /** Of all that read the book in this process. */
+  readonly pageSizes: PageSizes
   readonly report: (happening: Happening) => void
   /** Told how long after it was recorded an event was done, in ms. */
   readonly onDone: (lagMs: number) => void

@@ -6,6 +6,7 @@ import { readDurably } from './durable-page.ts'
 import { FirstAttempts, type Session } from './first-attempts.ts'
 import type { FollowerWork } from './follower.ts'
 import type { HeldLease } from './lease-keeper.ts'
+import type { PageSize } from './page-sizes.ts'
 import { RetryLane } from './retry-lane.ts'
 import { shardOf } from './shard.ts'
 import { type ShardParts, ShardRun, Superseded } from './shard-run.ts'
@@ -13,6 +14,8 @@ import { Stops } from './stops.ts'
 
 /** Events read at once; at most so many are put aside in one transaction. */
 const pageEvents = 200
+/** Fewer than this are not read, however many others read: each page takes as long as some events. */
+const leastPageEvents = 20
 
 /**
  * Runs one shard of a subscription or reaction: each event after commit, at least once, in order per stream. The main
@@ -25,6 +28,7 @@ export class Subscribing implements FollowerWork {
   readonly #stops: Stops
   readonly #onError: (error: unknown, isStopped: boolean) => void
   #session: Session | undefined
+  #size: PageSize | undefined
 
   constructor(parts: ShardParts, onError: (error: unknown, isStopped: boolean) => void) {
     this.name = parts.subscription
@@ -45,6 +49,7 @@ export class Subscribing implements FollowerWork {
     const { following, subscription, definition } = this.#parts
     const checkpoint = await this.checkpoint()
     if (held === undefined || checkpoint === undefined) throw new Superseded(subscription)
+    this.#size = this.#parts.pageSizes.begin()
     const { position } = checkpoint
     const run = new ShardRun(this.#parts, held, await following.now())
     await run.blocked.load(position)
@@ -75,16 +80,18 @@ export class Subscribing implements FollowerWork {
   }
 
   async step(signal: AbortSignal): Promise<boolean> {
-    const session = this.#session
-    if (session === undefined) throw new Superseded(this.name)
+    const [session, size] = [this.#session, this.#size]
+    if (session === undefined || size === undefined) throw new Superseded(this.name)
     const { definition, log, shard } = this.#parts
     // An effect cannot be taken back, so its cause must not be lost in a crash.
     const page = await readDurably(log, {
       afterPosition: session.position,
       toPosition: Number.MAX_SAFE_INTEGER,
       items: definition.items,
-      limit: Math.max(pageEvents, definition.batch),
+      // Many may stand still at a time, each of them with its page.
+      limit: Math.max(size.next(pageEvents), leastPageEvents, definition.batch),
     })
+    size.note(page.rows)
     const rows = page.rows.filter(({ stream }) => shardOf(stream, definition.shards) === shard)
     const isWhole = await this.#handleRows(session, rows, AbortSignal.any([signal, session.lane.signal]))
     if (!isWhole) return true
@@ -96,6 +103,8 @@ export class Subscribing implements FollowerWork {
   async end(): Promise<void> {
     const session = this.#session
     this.#session = undefined
+    this.#size?.[Symbol.dispose]()
+    this.#size = undefined
     if (session === undefined) return
     await session.lane.stop()
     await session.mover.settle()

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { z } from 'zod'
 import type { EventRow } from '../core/row-hash.ts'
+import { defineEvents, openBook, type Store, subscription } from '../index.ts'
 import { memory } from '../memory/index.ts'
-import { openBook } from './open-book.ts'
 import { type PageSize, PageSizes } from './page-sizes.ts'
 
 const everything = Number.MAX_SAFE_INTEGER
@@ -97,4 +98,43 @@ test('a reader that ends early makes room for others, and small pages skip nothi
     read.map(({ position }) => position),
     events.map((_, index) => index + 1),
   )
+})
+
+test('subscriptions that stand still have been given little', async () => {
+  const events = defineEvents({ Noted: z.object({ text: z.string() }) })
+  const stuck = Promise.withResolvers<void>()
+  const begun = Array.from({ length: 20 }, () => Promise.withResolvers<void>())
+  const subscriptions = begun.map(({ resolve }, nth) =>
+    subscription(`stalled-${nth}`, {
+      from: events,
+      run: () => {
+        resolve()
+        return stuck.promise
+      },
+    }),
+  )
+  const limits: number[] = []
+  const base = memory()
+  const store: Store = {
+    name: base.name,
+    open: async (host) => {
+      const opened = await base.open(host)
+      const readLog = opened.log.readLog.bind(opened.log)
+      opened.log.readLog = (slice) => {
+        limits.push(slice.limit)
+        return readLog(slice)
+      }
+      return opened
+    },
+  }
+  await using book = await openBook({ store, subscriptions })
+  const text = 'x'.repeat(4_000)
+  await book.append(
+    'note-1',
+    Array.from({ length: 500 }, () => events.Noted({ text })),
+  )
+  await Promise.all(begun.map(({ promise }) => promise))
+  assert.ok(limits.length >= begun.length)
+  assert.ok(Math.max(...limits) <= 20, `${Math.max(...limits)} events at once`)
+  stuck.resolve()
 })
