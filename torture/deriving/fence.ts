@@ -34,9 +34,14 @@ export class Fence {
     this.#armed = subscription
   }
 
+  /** Resolves when it is not about to stop: what it was told then holds. */
+  async settled(): Promise<void> {
+    while (this.#stopping !== undefined) await this.#stopping
+  }
+
   /** Runs something that writes. */
   async during<Result>(work: () => Promise<Result>): Promise<Result> {
-    while (this.#stopping !== undefined) await this.#stopping
+    await this.settled()
     this.#underWay++
     try {
       return await work()

@@ -32,6 +32,8 @@ interface Keeper {
   readonly child: Child
   frozen: { readonly subscription: string; readonly token: number } | undefined
   late: { readonly isAccepted: boolean } | undefined
+  /** True from when it is told to stop before a write until it answers that it does not any more. */
+  isArmed: boolean
 }
 
 export class KeptBook implements AsyncDisposable {
@@ -180,6 +182,7 @@ export class KeptBook implements AsyncDisposable {
       child: new Child('keeper', config, (message) => this.#hear(keeper, message)),
       frozen: undefined,
       late: undefined,
+      isArmed: false,
     }
     this.#keepers.push(keeper)
   }
@@ -188,6 +191,7 @@ export class KeptBook implements AsyncDisposable {
     const { frozen, token, late, isAccepted, refused, isFenced, lost, problem } = message
     if (typeof message.told === 'number') this.#told.hear(message)
     if (typeof frozen === 'string') keeper.frozen = { subscription: frozen, token: Number(token) }
+    if (message.disarmed === true) keeper.isArmed = false
     if (typeof late === 'string') keeper.late = { isAccepted: isAccepted === true }
     if (typeof refused === 'string' && isFenced === true) this.refused++
     if (typeof lost === 'string') this.#told.lost++
@@ -200,16 +204,17 @@ export class KeptBook implements AsyncDisposable {
     const wish: KeeperWish = { freezeBefore: prefix }
     const startMs = performance.now()
     while (performance.now() - startMs < mostMs) {
-      const [stopped, ...others] = [...armed].filter(({ frozen }) => frozen !== undefined)
+      const stopped = [...armed].find(({ frozen }) => frozen !== undefined)
       if (stopped?.frozen !== undefined) {
-        await this.#disarm([...armed].filter((keeper) => keeper !== stopped))
-        for (const keeper of others) await this.#thaw(keeper)
+        armed.delete(stopped)
+        await Promise.all([...armed].map((keeper) => this.#disarm(keeper)))
         return { keeper: stopped, ...stopped.frozen }
       }
       const owners = await this.#owners(prefix)
       for (const keeper of this.#keepers)
         if (owners.has(keeper.child.process.pid) && !armed.has(keeper)) {
           armed.add(keeper)
+          keeper.isArmed = true
           keeper.child.send(wish)
           // One at a time: another must be there to take over.
           break
@@ -219,9 +224,11 @@ export class KeptBook implements AsyncDisposable {
     throw new Error(`no owner of ${prefix} came to write in time`)
   }
 
-  async #disarm(keepers: readonly Keeper[]): Promise<void> {
-    for (const keeper of keepers) keeper.child.send({} satisfies KeeperWish)
-    await sleep(0)
+  /** One that stops in this very moment goes on at once: nobody would be there to take over. */
+  async #disarm(keeper: Keeper): Promise<void> {
+    keeper.child.send({} satisfies KeeperWish)
+    await this.#until(async () => keeper.frozen !== undefined || !keeper.isArmed)
+    if (keeper.frozen !== undefined) await this.#thaw(keeper)
   }
 
   async #thaw(keeper: Keeper): Promise<void> {

@@ -24,9 +24,12 @@ const { address, lease, isFenced } = configOf<KeeperConfig>()
 const fence = new Fence(say)
 const store = isFenced ? storeAt(address) : unfencedStore(storeAt(address))
 
-createInterface({ input: process.stdin }).on('line', (line) =>
-  fence.arm((JSON.parse(line) as KeeperWish).freezeBefore),
-)
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { freezeBefore } = JSON.parse(line) as KeeperWish
+  fence.arm(freezeBefore)
+  // Should it be about to stop all the same, it says so first, and this when it goes on.
+  if (freezeBefore === undefined) void fence.settled().then(() => say({ disarmed: true }))
+})
 
 await openPatiently({
   store: fencedStore(store, fence),
