@@ -89,7 +89,7 @@ describe('reading ahead', () => {
   for (const [name, matches] of Object.entries(densities)) {
     it(`misses nothing and doubles nothing where ${name} match`, async () => {
       const log = new Log(12_345, matches)
-      const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+      const ahead = new ReadAhead(log.read, 200)
       assert.deepEqual(await all(ahead, log), log.positions())
       // Where none match, all is seen with the first page.
       assert.equal(log.mostUnderWay, name === 'none' ? 1 : 5)
@@ -98,7 +98,7 @@ describe('reading ahead', () => {
 
   it('looks through about as much as a page takes', async () => {
     const log = new Log(200_000, (position) => position % 50 === 0)
-    await all(new ReadAhead(log.read, { leastBacklog: 200 }), log)
+    await all(new ReadAhead(log.read, 200), log)
     // 4,000 rows, of which 100 are a page: the ranges widen from 100 positions to 4,500.
     assert.ok(log.asked.length < 70, `${log.asked.length} were asked for`)
   })
@@ -106,7 +106,7 @@ describe('reading ahead', () => {
   it('holds little where events are large', async () => {
     const log = new Log(2_000)
     log.data = 'x'.repeat(100_000)
-    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    const ahead = new ReadAhead(log.read, 200)
     assert.equal((await all(ahead, log)).length, 2_000)
     assert.equal(log.mostUnderWay, 2)
   })
@@ -128,7 +128,7 @@ describe('reading ahead', () => {
 
   it('gives no more than is asked for, and the rest with the next page', async () => {
     const log = new Log(5_000)
-    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    const ahead = new ReadAhead(log.read, 200)
     const found: number[] = []
     for (let [after, turn] = [0, 0]; after < log.head; turn++) {
       const limit = turn % 3 === 2 ? 7 : 100
@@ -142,7 +142,7 @@ describe('reading ahead', () => {
 
   it('begins anew where somebody goes on elsewhere, and reads for others as ever', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    const ahead = new ReadAhead(log.read, 200)
     for (const after of [0, 100, 200]) await ahead.read(slice(after))
     assert.equal((await ahead.read(slice(100))).rows[0]?.position, 101)
     assert.equal((await ahead.read(slice(5_000))).rows[0]?.position, 5_001)
@@ -154,7 +154,7 @@ describe('reading ahead', () => {
 
   it('tells of a failure who asked for the page, and then reads it again', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, { leastBacklog: 200 })
+    const ahead = new ReadAhead(log.read, 200)
     await ahead.read(slice(0))
     await ahead.read(slice(100))
     log.failure = new Error('gone')

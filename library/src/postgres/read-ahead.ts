@@ -11,14 +11,10 @@ const fullness = 0.9
 const mostEvents = 250_000
 const growth = 4
 
-export interface ReadAheadSettings {
-  /** With fewer events than this to come, pages are read when they are asked for. */
-  readonly leastBacklog: number
-  /** Whoever has not asked for so long, in ms, leaves reading ahead to others. */
-  readonly idleMs: number
-}
-
-const usual: ReadAheadSettings = { leastBacklog: 20_000, idleMs: 2_000 }
+/** With fewer events than this to come, pages are read when they are asked for. */
+const usualBacklog = 20_000
+/** Whoever has not asked for so long, in ms, leaves reading ahead to others. */
+const idleMs = 2_000
 
 /**
  * Reads a long backlog, as of a rebuild, before it is asked for: where the next page begins is not known until the one before
@@ -27,14 +23,14 @@ const usual: ReadAheadSettings = { leastBacklog: 20_000, idleMs: 2_000 }
  */
 export class ReadAhead {
   readonly #read: (slice: LogSlice) => Promise<BriefPage>
-  readonly #settings: ReadAheadSettings
+  readonly #leastBacklog: number
   #run: Run | undefined
   #head = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(read: (slice: LogSlice) => Promise<BriefPage>, settings: Partial<ReadAheadSettings> = {}) {
+  constructor(read: (slice: LogSlice) => Promise<BriefPage>, leastBacklog: number = usualBacklog) {
     this.#read = read
-    this.#settings = { ...usual, ...settings }
+    this.#leastBacklog = leastBacklog
   }
 
   async read(slice: LogSlice): Promise<BriefPage> {
@@ -56,12 +52,12 @@ export class ReadAhead {
   #runFor(slice: LogSlice): Run | undefined {
     if (this.#run !== undefined && !this.#run.isOf(slice)) return undefined
     const backlog = Math.min(slice.toPosition, this.#head) - slice.afterPosition
-    if (backlog < this.#settings.leastBacklog) {
+    if (backlog < this.#leastBacklog) {
       this.#forget()
       return undefined
     }
     if (this.#run?.isAt(slice.afterPosition) !== true) this.#run = new Run(slice, this.#read)
-    this.#idle ??= setTimeout(() => this.#forget(), this.#settings.idleMs).unref()
+    this.#idle ??= setTimeout(() => this.#forget(), idleMs).unref()
     this.#idle.refresh()
     return this.#run
   }
