@@ -206,6 +206,28 @@ test('more than a page of events', async () => {
   }
 })
 
+test('the past tells how far it is read, and can be given up', async () => {
+  await using book = await openBook({ store: memory(), projections: [byId, anywhere], follow: false })
+  const many = Array.from({ length: 700 }, () => events.Deposited({ cents: 1 }))
+  for (const stream of ['account-1', 'other-1']) await book.append(stream, many)
+  const told: (readonly [number, number])[] = []
+  const onProgress = (position: number, toPosition: number): number => told.push([position, toPosition])
+  await book.read(anywhere).count({ asOf: '2999-01-01', onProgress })
+  assert.deepEqual(told, [
+    [500, 1_400],
+    [1_000, 1_400],
+    [1_400, 1_400],
+  ])
+  told.length = 0
+  await book.read(anywhere).count({ asOf: 1_100, onProgress })
+  assert.deepEqual(told.at(-1), [1_100, 1_100])
+  const giving = new AbortController()
+  const given = { asOf: 1_400, signal: giving.signal, onProgress: () => giving.abort(new Error('given up')) }
+  told.length = 0
+  await assert.rejects(book.read(anywhere).find(given), { message: 'given up' })
+  await assert.rejects(book.read(byId).get('1', given), { message: 'given up' })
+})
+
 test('what a projection leaves out counts in the past as little as now', async () => {
   const counted = (name: string, onFailure: 'stop' | 'park' | 'park-stream') =>
     projection(name, {

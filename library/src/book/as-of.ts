@@ -18,10 +18,19 @@ export interface ReadAsOf {
    * it says none; `'recorded'` counts the latter only: what the book said at that moment.
    */
   readonly timeline?: 'business' | 'recorded' | undefined
+  /** With `asOf`: told after every page of the log which position was read, of how many. Not told where streams alone are read. */
+  readonly onProgress?: ((position: number, toPosition: number) => void) | undefined
+  /** With `asOf`: ends it early, and rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Which events count at a moment; undefined for now. Throws `ILLEGAL_ARGUMENT`. */
-export function pastBoundOf({ asOf, timeline = 'business' }: ReadAsOf): PastBound | undefined {
+export function pastBoundOf({
+  asOf,
+  timeline = 'business',
+  onProgress,
+  signal,
+}: ReadAsOf): PastBound | undefined {
   if (timeline !== 'business' && timeline !== 'recorded') {
     throw new DaybookError('ILLEGAL_ARGUMENT', `timeline must be 'business' or 'recorded'`, {
       argument: 'timeline',
@@ -31,12 +40,13 @@ export function pastBoundOf({ asOf, timeline = 'business' }: ReadAsOf): PastBoun
   if (asOf === undefined) return undefined
   if (typeof asOf === 'number') {
     const toPosition = integerWithin('asOf', asOf, 0, maxPosition)
-    return { toPosition, counts: () => true, isOrdered: true }
+    return { toPosition, counts: () => true, isOrdered: true, onProgress, signal }
   }
   const timeMs = instantMs(asOf)
   const isOrdered = timeline === 'recorded'
   const timeOf = isOrdered ? (row: EventRow) => row.recordedAtMs : businessTimeOf
-  return { toPosition: maxPosition, counts: (row) => timeOf(row) <= timeMs, isOrdered }
+  const counts = (row: EventRow): boolean => timeOf(row) <= timeMs
+  return { toPosition: maxPosition, counts, isOrdered, onProgress, signal }
 }
 
 function instantMs(asOf: string | Date): number {

@@ -25,6 +25,10 @@ export interface CompareOptions {
   readonly with?: 'next' | 'previous'
   /** Most differences; 1 to 1,000,000,000, no bound unless given. */
   readonly limit?: number
+  /** Told after every page how many documents were compared, of about how many. */
+  readonly onProgress?: (compared: number, documents: number) => void
+  /** Ends it early: rejects with the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -140,7 +144,8 @@ export class Rebuilds {
     const { store, host } = this.#context
     const { log, readModels: models } = store
     let count = 0
-    const parts = { definition, serving: record.serving, other, log, models, host }
+    const { onProgress, signal } = options
+    const parts = { definition, serving: record.serving, other, log, models, host, onProgress, signal }
     for await (const difference of compareCopies(parts)) {
       yield difference
       if (++count >= most) return

@@ -11,6 +11,9 @@ export interface PastBound {
   readonly counts: (row: EventRow) => boolean
   /** True when no later event counts after one that does not. */
   readonly isOrdered: boolean
+  /** Told after every page of the log which position was read, of how many. */
+  readonly onProgress?: ((position: number, toPosition: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 const pageEvents = 500
@@ -22,13 +25,16 @@ export async function* logUntil(
   bound: PastBound,
 ): AsyncGenerator<readonly EventRow[]> {
   for (let afterPosition = 0; ; ) {
-    const { toPosition } = bound
+    const { toPosition, onProgress, signal } = bound
+    signal?.throwIfAborted()
     const page = await readDurably(log, { afterPosition, toPosition, items, limit: pageEvents })
     const counted = page.rows.filter(bound.counts)
     yield counted
     afterPosition = page.scannedTo
     const isOver = bound.isOrdered && counted.length < page.rows.length
-    if (isOver || afterPosition >= Math.min(page.head, toPosition)) return
+    const end = Math.min(page.head, toPosition)
+    onProgress?.(Math.min(afterPosition, end), end)
+    if (isOver || afterPosition >= end) return
   }
 }
 
@@ -57,10 +63,11 @@ export async function* streamsUntil(
 async function* streamUntil(
   log: EventLog,
   stream: string,
-  { toPosition, counts, isOrdered }: PastBound,
+  { toPosition, counts, isOrdered, signal }: PastBound,
 ): AsyncGenerator<EventRow, undefined> {
   const toVersion = Number.MAX_SAFE_INTEGER
   for (let fromVersion = 1; ; ) {
+    signal?.throwIfAborted()
     const slice = { stream, direction: 'forwards', fromVersion, toVersion, types: undefined } as const
     const { rows, isEnd } = await log.readStream({ ...slice, limit: pageEvents })
     const last = rows.at(-1)

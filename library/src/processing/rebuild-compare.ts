@@ -24,8 +24,11 @@ export interface CompareParts {
   readonly serving: ReadModelCopy
   readonly other: ReadModelCopy
   readonly log: Pick<EventLog, 'readLog'>
-  readonly models: Pick<ReadModelStore, 'checkpoint' | 'documents' | 'find'>
+  readonly models: Pick<ReadModelStore, 'checkpoint' | 'count' | 'documents' | 'find'>
   readonly host: Pick<Host, 'sleep'>
+  /** Told after every page how many keys were compared, of about how many. */
+  readonly onProgress?: ((compared: number, keys: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 const pageKeys = 500
@@ -54,11 +57,17 @@ export async function* compareCopies(parts: CompareParts): AsyncGenerator<Differ
 }
 
 async function* compared(parts: CompareParts): AsyncGenerator<Difference> {
+  const { onProgress, signal } = parts
   const comparison = new Comparison(parts)
+  const keys = onProgress === undefined ? 0 : await comparison.keys()
+  let count = 0
   for (let after: string | undefined; ; ) {
+    signal?.throwIfAborted()
     const page = await comparison.keysAfter(after)
     if (page.length === 0) return
     yield* await comparison.differences(page)
+    count += page.length
+    onProgress?.(count, Math.max(count, keys))
     after = page.at(-1)
   }
 }
@@ -74,6 +83,15 @@ class Comparison {
     this.#parts = parts
     this.#serving = definitionOf(parts.definition, parts.serving)
     this.#other = definitionOf(parts.definition, parts.other)
+  }
+
+  /** How many keys there are at least, when the comparison begins. */
+  async keys(): Promise<number> {
+    const query = { where: [], orderBy: [], limit: 1 }
+    const counts = await Promise.all(
+      [this.#serving, this.#other].map(({ shape }) => this.#parts.models.count(shape, query)),
+    )
+    return Math.max(...counts)
   }
 
   /** The next keys that either side has. */
@@ -197,6 +215,7 @@ class Comparison {
   ): Promise<void> {
     const models = { documents: async () => documents }
     for (let afterPosition = fromPosition; afterPosition < toPosition; ) {
+      this.#parts.signal?.throwIfAborted()
       const slice = { afterPosition, toPosition, items: this.#other.items, limit: 500 }
       const page = await this.#parts.log.readLog(slice)
       const { error } = await fold.fold(page.rows, models)

@@ -43,9 +43,14 @@ export class Progress implements AsyncDisposable {
     void written(stderr, `\r\u001b[2K${line}`).catch(() => undefined)
   }
 
-  /** Wipes the line. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Wipes the line, for something else to be written there. */
+  async wipe(): Promise<void> {
     if (this.#isDrawn) await written(this.#shell.stderr, '\r\u001b[2K').catch(() => undefined)
+    this.#isDrawn = false
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.wipe()
   }
 }
 

@@ -5,9 +5,10 @@ import { writeDocument, writeDocuments } from '../document-output.ts'
 import { usage } from '../failures.ts'
 import { explained } from '../help.ts'
 import { definitionsOf, openToSee, projectionNamed } from '../opening.ts'
+import { Progress } from '../progress.ts'
 import type { Session, Tools } from '../session.ts'
 import { positionOrInstant, repeatable, seconds, wholeNumber } from '../values.ts'
-import { modelOf, openCurrent, unlessInterrupted } from './find/current.ts'
+import { modelOf, openCurrent } from './find/current.ts'
 import { documentsNow, documentsThen, type Wanted } from './find/documents.ts'
 
 interface FindOptions {
@@ -123,19 +124,24 @@ async function findThen(
   moment: ReadAsOf,
   isCount: boolean,
 ): Promise<void> {
-  const { output, signal } = tools
+  const { output, shell, signal } = tools
   const { name } = projection.definition.shape
   await using book = await openToSee(defined, [projection])
   const model = modelOf(book, projection)
+  await using progress = new Progress(shell, 'reading the log')
+  const onProgress = (position: number, toPosition: number): void => progress.at(position, toPosition)
+  const then = { ...moment, onProgress, signal }
   if (key !== undefined) {
-    const document = await unlessInterrupted(signal, model.get(key, moment))
+    const document = await model.get(key, then)
+    await progress.wipe()
     return await writeDocument(output, name, key, document)
   }
   if (isCount) {
-    const count = model.count({ where: wanted.where, ...moment })
-    return await writeCount(tools, await unlessInterrupted(signal, count))
+    const count = await model.count({ where: wanted.where, ...then })
+    await progress.wipe()
+    return await writeCount(tools, count)
   }
-  await writeFound(tools, name, wanted, documentsThen(model, wanted, moment, signal))
+  await writeFound(tools, name, wanted, documentsThen(model, wanted, then, progress))
 }
 
 async function writeCount({ output }: Tools, count: number): Promise<void> {

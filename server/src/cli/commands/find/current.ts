@@ -80,7 +80,7 @@ async function reach(
 }
 
 /** What work resolves to; rejects at once on Ctrl-C, whatever becomes of the work. */
-export function unlessInterrupted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+function unlessInterrupted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   const isInterrupted = new Promise<never>((_resolve, reject) => {
     const stop = (): void => reject(signal.reason as Error)
     if (signal.aborted) stop()

@@ -1,6 +1,7 @@
 import type { Found, ReadAsOf } from 'daybook'
 import type { Conditions } from '../../conditions.ts'
-import { type AnyReadModel, unlessInterrupted } from './current.ts'
+import type { Progress } from '../../progress.ts'
+import type { AnyReadModel } from './current.ts'
 
 /** Which documents, in what order, and at most how many. */
 export interface Wanted {
@@ -32,17 +33,19 @@ export async function* documentsThen(
   model: AnyReadModel,
   { where, orderBy, limit = Number.POSITIVE_INFINITY }: Wanted,
   moment: ReadAsOf,
-  signal: AbortSignal,
+  progress: Progress,
 ): AsyncGenerator<readonly Found<unknown>[]> {
-  const all = model.all({ where, orderBy, ...moment })[Symbol.asyncIterator]()
   let page: Found<unknown>[] = []
-  for (let count = 0; count < limit; count++) {
-    const next = await unlessInterrupted(signal, all.next())
-    if (next.done === true) break
-    page.push(next.value)
+  let left = limit
+  for await (const found of model.all({ where, orderBy, ...moment })) {
+    // All is folded before the first one comes.
+    await progress.wipe()
+    page.push(found)
+    if (--left <= 0) break
     if (page.length < pageDocuments) continue
     yield page
     page = []
   }
+  await progress.wipe()
   yield page
 }

@@ -4,6 +4,7 @@ import { copiesOf } from '../../copies.ts'
 import { exitCodes } from '../../failures.ts'
 import { explained } from '../../help.ts'
 import { definitionsOf, openToSee, versionsOf } from '../../opening.ts'
+import { Progress } from '../../progress.ts'
 import type { Session, Tools } from '../../session.ts'
 import type { Column } from '../../tables.ts'
 import { counted, valueText, visible } from '../../text.ts'
@@ -41,13 +42,16 @@ export function addCompare(group: Command, session: Session): void {
 const batchSize = 100
 
 async function compare(tools: Tools, name: string, options: Options): Promise<number | undefined> {
-  const { output, signal } = tools
+  const { output, shell, signal } = tools
   const defined = await definitionsOf(tools)
   await using book = await openToSee(defined, versionsOf(defined, name))
   const { serving, next, previous } = await copiesOf(book, name)
   const role = options.with ?? (next === undefined ? 'previous' : 'next')
   const other = role === 'next' ? next : previous
-  const found = batches(book.rebuilds.compare(name, { ...options, with: role }), signal)
+  await using progress = new Progress(shell, 'comparing')
+  const onProgress = (compared: number, documents: number): void => progress.at(compared, documents)
+  const differences = book.rebuilds.compare(name, { ...options, with: role, onProgress, signal })
+  const found = batches(differences, progress)
   const columns = columnsFor(serving.subscription, other?.subscription ?? role)
   const count = await output.list(found, columns, (difference) => difference)
   if (count === 0) {
@@ -63,16 +67,17 @@ async function compare(tools: Tools, name: string, options: Options): Promise<nu
 
 async function* batches(
   differences: AsyncIterable<Difference>,
-  signal: AbortSignal,
+  progress: Progress,
 ): AsyncGenerator<readonly Difference[]> {
   let batch: Difference[] = []
   for await (const difference of differences) {
-    signal.throwIfAborted()
     batch.push(difference)
     if (batch.length < batchSize) continue
+    await progress.wipe()
     yield batch
     batch = []
   }
+  await progress.wipe()
   yield batch
 }
 
