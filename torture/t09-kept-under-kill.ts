@@ -126,7 +126,12 @@ async function keep(run: Run, settings: KeptOptions, work: Work): Promise<void> 
   const name = `book_${tally.books++}`
   const seed = `${options.seed}/T9/${name}`
   await using book = await KeptBook.open(books, name, seed, settings)
-  await work(book, run, new Random(seed))
+  try {
+    await work(book, run, new Random(seed))
+  } catch (error) {
+    // What others found is not to be lost by it.
+    failures.add(`seed ${seed}`, [String(error)])
+  }
   failures.add(`seed ${seed}`, await book.verify())
   tally.stale += book.stale
   tally.refused += book.refused

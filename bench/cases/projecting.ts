@@ -27,23 +27,24 @@ let lastVersion = 0
 
 async function rebuilding(name: string, setting: Setting, eventsPerTransaction: number) {
   const log = await setting.bankLogs.of(setting.store)
-  const product: Side = () => {
+  const product: Side = async () => {
     const projection = balances(++lastVersion)
-    return perSecond(log.events, async () => {
-      const book = await openBook({ store: log.store, projections: [projection], follow: false })
+    const book = await openBook({ store: log.store, projections: [projection], follow: false })
+    const read = book.read(projection)
+    const rate = await perSecond(log.events, async () => {
       const { outcome } = await book.rebuilds.start(projection)
-      const read = book.read(projection)
-      const document = await read.get('1999', { notBefore: log.events, timeoutMs: 600_000 })
-      const count = await read.count()
       check(outcome === 'swapped', `the rebuild ended as ${outcome}`)
-      await book.close()
+      const document = await read.get('1999', { notBefore: log.events, timeoutMs: 600_000 })
       const expected = log.events / 2_000 - 1
-      check(count === 2_000, `the read model has ${count} documents`)
       check(
         document?.movements === expected,
         `a document has ${document?.movements} movements, not ${expected}`,
       )
     })
+    const count = await read.count()
+    await book.close()
+    check(count === 2_000, `the read model has ${count} documents`)
+    return rate
   }
   const bare = await bareRebuilding(name, setting, log, eventsPerTransaction)
   return [figure(name, setting, 'events/s', await sideBySide(setting.rounds, product, bare))]

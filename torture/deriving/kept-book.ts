@@ -221,7 +221,10 @@ export class KeptBook implements AsyncDisposable {
         }
       await sleep(10)
     }
-    throw new Error(`no owner of ${prefix} came to write in time`)
+    const leases = await this.#store.following.leases()
+    const held = leases.filter(({ subscription }) => subscription.startsWith(prefix))
+    const said = this.#keepers.map(({ child }) => child.errors).join(' ')
+    throw new Error(`no owner of ${prefix} came to write in time; ${JSON.stringify(held)}; ${said}`)
   }
 
   /** One that stops in this very moment goes on at once: nobody would be there to take over. */

@@ -16,6 +16,8 @@ export interface Books {
 }
 
 const serverSettings = {
+  // Twenty processes that keep ten books need 240.
+  max_connections: '500',
   // What nobody waits for stays in memory, and is gone when the server is killed.
   wal_writer_delay: '2s',
   // A server that is killed all the time need not keep more of its log than it must.

@@ -125,7 +125,7 @@ function crowded({ connections: { used, most } }: Observed): readonly Problem[] 
     problem(
       'STORE_BUSY',
       `${used} of ${most} connections of the server are in use`,
-      'Raise max_connections, close what is idle, or put a pooler in between. A process of Daybook takes up to six.',
+      'Raise max_connections, close what is idle, or put a pooler in between. A process of Daybook takes up to six, and `readConnections` (2 by default).',
     ),
   ]
 }

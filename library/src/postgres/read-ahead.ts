@@ -2,7 +2,7 @@ import type { BriefPage, LogSlice } from '../core/ports/store.ts'
 import type { BriefRow } from '../core/row-hash.ts'
 
 /** Pages under way or waiting, beside the one in use: so that neither the server nor who folds waits for the other. */
-const pagesAhead = 4
+const pagesAhead = 16
 /** They are fewer where together they would hold more data than this, in characters. */
 const mostAhead = 8 * 1_048_576
 /** How full a page is to be, so that hardly any has to be read in two parts. */
