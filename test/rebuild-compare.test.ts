@@ -74,6 +74,32 @@ async function findSeededDifference(address: string): Promise<void> {
   assert.equal(movements?.cents, 16 * (movements?.movements ?? 0))
 }
 
+async function tellHowFarItIs(address: string): Promise<void> {
+  const seeded = sums(2)
+  await using book = await openBook({ store: storeAt(address), projections: [model, seeded] })
+  const keys = 1_200
+  const writes = Array.from({ length: keys }, (_, account) => ({
+    stream: `account-${account}`,
+    events: [sumEvents.Deposited({ cents: 1 })],
+  }))
+  await book.append(writes.slice(0, 600))
+  await book.append(writes.slice(600))
+  await book.rebuilds.start(seeded)
+  const told: (readonly [number, number])[] = []
+  const onProgress = (compared: number, documents: number): number => told.push([compared, documents])
+  for await (const { key } of book.rebuilds.compare('sums', { onProgress })) assert.equal(key, '7')
+  const expected = [500, 1_000, keys].map((compared) => [compared, keys])
+  assert.deepEqual(told, expected)
+  const giving = new AbortController()
+  const given = { signal: giving.signal, onProgress: () => giving.abort(new Error('given up')) }
+  await assert.rejects(
+    async () => {
+      for await (const { key } of book.rebuilds.compare('sums', given)) assert.equal(key, '7')
+    },
+    { message: 'given up' },
+  )
+}
+
 /** Speeds that come to no whole number of events in a batch. */
 async function rebuildAtAnySpeed(address: string): Promise<void> {
   await using book = await openBook({ store: storeAt(address), projections: [model] })
@@ -93,6 +119,9 @@ describe('a rebuild beside appends, on SQLite', () => {
     findSeededDifference(join(folder, 'bank.db')),
   )
   it('is as fast as any number of events a second', limit, () => rebuildAtAnySpeed(join(folder, 'speed.db')))
+  it('tells how far comparing is, which can be given up', limit, () =>
+    tellHowFarItIs(join(folder, 'told.db')),
+  )
 })
 
 describe('a rebuild beside appends, on PostgreSQL', () => {
@@ -109,5 +138,8 @@ describe('a rebuild beside appends, on PostgreSQL', () => {
   )
   it('is as fast as any number of events a second', limit, async () =>
     rebuildAtAnySpeed(server.url(await server.createDatabase())),
+  )
+  it('tells how far comparing is, which can be given up', limit, async () =>
+    tellHowFarItIs(server.url(await server.createDatabase())),
   )
 })

@@ -228,6 +228,31 @@ for (const [dialect, place] of Object.entries(places)) {
       assert.equal((await rows('SELECT * FROM ledger')).length, 2)
     })
 
+    test('a rebuild tells how far it is, and one that is given up is gone on with by who follows', async () => {
+      const { store, rows } = await place()
+      const projection = ledger()
+      const told: (readonly [number, number])[] = []
+      {
+        await using book = await openBook({ store, sqlProjections: [projection], follow: false })
+        // More than the largest batch.
+        for (let times = 0; times < 3; times++) await deposit(book, ...range(450))
+        const head = await book.head()
+        await book.rebuild(projection, { onProgress: (...at) => told.push(at) })
+        assert.deepEqual([told.length > 2, told[0], told.at(-1)], [true, [0, head], [head, head]])
+        const giving = new AbortController()
+        const onProgress = (position: number): void => {
+          if (position > 0) giving.abort(new Error('given up'))
+        }
+        const given = book.rebuild(projection, { onProgress, signal: giving.signal })
+        await assert.rejects(given, { message: 'given up' })
+        const [sums] = await rows('SELECT count(*) FROM ledger')
+        assert.ok(Number(sums?.[0]) > 0 && Number(sums?.[0]) < 1_350)
+      }
+      await using book = await openBook({ store, sqlProjections: [projection] })
+      await reach(book, projection, await book.head())
+      assert.deepEqual((await rows('SELECT count(*) FROM ledger'))[0]?.map(Number), [1_350])
+    })
+
     test('changed code is noticed, and a new version begins anew beside', async () => {
       const { store, rows } = await place()
       const first = ledger()

@@ -10,6 +10,7 @@ export type { FollowerStatus, ParkedCounts, ShardStatus } from './book/follower-
 export type { AsOf } from './book/loading.ts'
 export type { Meter, MetricAttributes, MetricGauge, MetricResult } from './book/metrics.ts'
 export { openBook } from './book/open-book.ts'
+export type { FoldAnewOptions } from './book/open-sql-projection.ts'
 export { type BookOptions, defineBook } from './book/options.ts'
 export { type Accepted, accepted, type Outcome, type Refused } from './book/outcome.ts'
 export type { PendingOptions, PendingProcess, Processes, ProcessState, WaitsFor } from './book/processes.ts'

@@ -28,7 +28,7 @@ import type { FollowerStatus } from './follower-status.ts'
 import type { Followers } from './followers.ts'
 import type { Lanes } from './lanes.ts'
 import type { AsOf } from './loading.ts'
-import { rebuildSqlProjection } from './open-sql-projection.ts'
+import { type FoldAnewOptions, rebuildSqlProjection } from './open-sql-projection.ts'
 import type { AnyOutcome, Outcome } from './outcome.ts'
 import { type Processes, processesOf } from './processes.ts'
 import { type Freshness, type ReadModel, reach, readModelOf } from './read-model.ts'
@@ -267,15 +267,13 @@ export class Book implements AsyncDisposable {
    * `book.rebuilds.start`, which tells and asks more. A live projection has nothing stored. The tables of a SQL projection
    * are cleared and filled again instead: readers see them grow.
    */
-  async rebuild(projection: AnyProjection | SqlProjection): Promise<void> {
+  async rebuild(projection: AnyProjection | SqlProjection, options: FoldAnewOptions = {}): Promise<void> {
     const { followers } = this.#open()
-    const { definition } = projection
-    if (!('shape' in definition))
-      return this.#underWay.run(() =>
-        rebuildSqlProjection(followers.sqlProjection(definition), () => this.head()),
-      )
-    if (followers.projection(definition).mode === 'live') return
-    await this.#underWay.run(() => this.#rebuilds.start({ definition }, { swap: 'auto' }))
+    await this.#underWay.run(async () => {
+      const { definition } = projection
+      if ('shape' in definition) await this.#rebuilds.foldAnew({ definition }, options)
+      else await rebuildSqlProjection(followers.sqlProjection(definition), () => this.head(), options)
+    })
   }
 
   /** Throws all snapshots away, and returns how many; they are taken anew as streams are loaded. */

@@ -58,18 +58,34 @@ export async function openSqlProjection(
   }
 }
 
+/** How `book.rebuild` goes about it. */
+export interface FoldAnewOptions {
+  /** Told again and again up to which position it has folded, and where the log ends. */
+  readonly onProgress?: (position: number, head: number) => void
+  /**
+   * Ends it early: rejects with the signal's reason. Tables of a SQL projection stay as far as they are filled, for whoever
+   * follows the book to go on with; of another projection the next rebuild goes on.
+   */
+  readonly signal?: AbortSignal
+}
+
 /** Clears the tables and fills them anew, up to the head of the moment. Throws what stops it. */
 export async function rebuildSqlProjection(
   { projecting, follower }: OpenSqlProjection,
   head: () => Promise<number>,
+  { onProgress, signal = new AbortController().signal }: FoldAnewOptions,
 ): Promise<void> {
+  signal.throwIfAborted()
   await projecting.reset()
   const target = await head()
-  const never = new AbortController().signal
-  while ((await projecting.checkpoint()).position < target) {
+  for (;;) {
+    const { position } = await projecting.checkpoint()
+    onProgress?.(Math.min(position, target), target)
+    if (position >= target) return
+    signal.throwIfAborted()
     if (follower.state === 'stopped') throw follower.error
     // Whoever has the lease does it as well; each transaction counts once, whoever was faster.
-    await step(projecting, never)
+    await step(projecting, signal)
   }
 }
 

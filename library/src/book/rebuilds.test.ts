@@ -66,11 +66,11 @@ const servedBy = async (book: Book): Promise<string | undefined> =>
   (await book.rebuilds.status())[0]?.serving.subscription
 
 /** A book in memory with events of ten accounts, read by version 1. */
-async function bookOfVersion1(count: number, accounts?: number) {
+async function bookOfVersion1(count: number) {
   const store = memory()
   const version1 = sums(1)
   const book = await openBook({ store, projections: [version1] })
-  const position = await deposit(book, count, accounts)
+  const position = await deposit(book, count)
   await book.read(version1).get('0', { notBefore: position })
   return { store, version1, book, position }
 }
@@ -188,26 +188,6 @@ test('documents that only one side has are differences without a field, as many 
   let count = 0
   for await (const _ of book.rebuilds.compare(others, { limit: 3 })) count++
   assert.equal(count, 3)
-})
-
-test('a comparison tells how far it is, and can be given up', async () => {
-  const { store, book: before } = await bookOfVersion1(1_200, 1_200)
-  await before.close()
-  const version2 = sums(2, { swap: 'manual' })
-  await using book = await openBook({ store, projections: [version2] })
-  await book.rebuilds.start(version2)
-  const told: (readonly [number, number])[] = []
-  const onProgress = (compared: number, documents: number): number => told.push([compared, documents])
-  const all = book.rebuilds.compare(version2, { onProgress })
-  assert.deepEqual(await all.next(), { done: true, value: undefined })
-  assert.deepEqual(told, [
-    [500, 1_200],
-    [1_000, 1_200],
-    [1_200, 1_200],
-  ])
-  const giving = new AbortController()
-  const given = { signal: giving.signal, onProgress: () => giving.abort(new Error('given up')) }
-  await assert.rejects(book.rebuilds.compare(version2, given).next(), { message: 'given up' })
 })
 
 test('a read model is filled again beside itself, while appends go on, and the copy before is dropped by the next', async () => {

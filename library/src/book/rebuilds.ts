@@ -6,6 +6,7 @@ import { compareCopies, type Difference } from '../processing/rebuild-compare.ts
 import { estimateRebuild } from '../processing/rebuild-estimate.ts'
 import type { BookContext } from './context.ts'
 import type { Followers } from './followers.ts'
+import type { FoldAnewOptions } from './open-sql-projection.ts'
 import { refused } from './read-model-registry.ts'
 import { RebuildJob } from './rebuild-job.ts'
 import type {
@@ -68,6 +69,16 @@ export class Rebuilds {
       this.#jobs.set(name, job)
     } else job.join(options)
     return job.result
+  }
+
+  /** Not for applications: use `book.rebuild`. */
+  async foldAnew(projection: AnyProjection, { onProgress, signal }: FoldAnewOptions): Promise<void> {
+    if (this.#followers.projection(projection.definition).mode === 'live') return
+    await this.start(projection, {
+      swap: 'auto',
+      onProgress: ({ position, head }) => onProgress?.(position, head),
+      ...(signal === undefined ? {} : { signal }),
+    })
   }
 
   /** The copies of every stored projection, those of other processes included. */

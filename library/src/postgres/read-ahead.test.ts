@@ -84,7 +84,8 @@ describe('reading ahead', () => {
     all: () => true,
     none: () => false,
     'one in seven': (position) => position % 7 === 0,
-    'many, then few, then many': (position) => position < 40_000 || position > 90_000 || position % 1_000 === 0,
+    'many, then few, then many': (position) =>
+      position < 40_000 || position > 90_000 || position % 1_000 === 0,
   }
   for (const [name, matches] of Object.entries(densities)) {
     it(`misses nothing and doubles nothing where ${name} match`, async () => {

@@ -1,4 +1,12 @@
-import type { AnyDecider, AnyProcessManager, AnyProjection, Book, BookOptions, Diagnostic } from 'daybook'
+import type {
+  AnyDecider,
+  AnyProcessManager,
+  AnyProjection,
+  Book,
+  BookOptions,
+  Diagnostic,
+  SqlProjection,
+} from 'daybook'
 import { openBook } from 'daybook'
 import { configNames, findConfig, loadConfig } from './config-file.ts'
 import { CommandFailure } from './failures.ts'
@@ -88,9 +96,10 @@ export async function openToManage(
   opening: Opening,
   defined: BookOptions,
   projections: readonly AnyProjection[] = [],
+  sqlProjections: readonly SqlProjection[] = [],
 ): Promise<Book> {
   requireBook(defined.store)
-  return open(opening, { ...unfollowed(defined), projections })
+  return open(opening, { ...unfollowed(defined), projections, sqlProjections })
 }
 
 /** Opens a book and brings some of its projections up to date as long as it is open. */
@@ -154,6 +163,16 @@ export function projectionNamed(defined: BookOptions, name: string): AnyProjecti
       known.map(({ definition }) => definition.shape.name),
     )
   )
+}
+
+/** The SQL projection of a name or a version, where there is one: the newest unless the name says which. */
+export function sqlProjectionNamed(
+  { sqlProjections = [] }: BookOptions,
+  name: string,
+): SqlProjection | undefined {
+  return sqlProjections
+    .toSorted((one, other) => other.definition.version - one.definition.version)
+    .find(({ definition }) => [definition.name, definition.subscription].includes(name))
 }
 
 /** All versions of a projection that are defined. */

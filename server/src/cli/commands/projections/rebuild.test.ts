@@ -128,6 +128,7 @@ describe('a rebuild', () => {
     ['rebuild balances --events-per-second 0', 'USAGE', 2],
     ['rebuild balances --events-per-second 100000001', 'ILLEGAL_ARGUMENT', 2],
     ['rebuild balances --estimate --swap auto', 'USAGE', 2],
+    ['rebuild balances --in-place', 'USAGE', 2],
     ['rebuild', 'USAGE', 2],
     ['show nothing', 'NOT_REGISTERED', 2],
     ['compare nothing', 'NOT_REGISTERED', 2],

@@ -1,19 +1,28 @@
 import { type Command, Option } from 'commander'
-import type { AnyProjection, BookOptions, RebuildOptions, RebuildProgress, RebuildResult } from 'daybook'
+import type {
+  AnyProjection,
+  BookOptions,
+  RebuildOptions,
+  RebuildProgress,
+  RebuildResult,
+  SqlProjection,
+} from 'daybook'
 import { CommandFailure, exitCodes, usage } from '../../failures.ts'
 import { copyName } from '../../follower-output.ts'
 import { explained } from '../../help.ts'
-import { definitionsOf, openToManage, openToSee, projectionNamed } from '../../opening.ts'
+import { definitionsOf, openToManage, openToSee, projectionNamed, sqlProjectionNamed } from '../../opening.ts'
 import { Progress } from '../../progress.ts'
 import type { Session, Tools } from '../../session.ts'
 import { bytesText, counted, countText, durationText } from '../../text.ts'
 import { wholeNumber } from '../../values.ts'
+import { refillTables } from './rebuild-in-place.ts'
 import { RebuildTeller } from './rebuild-teller.ts'
 
 interface Options {
   readonly estimate?: boolean
   readonly eventsPerSecond?: number
   readonly swap?: 'auto' | 'manual'
+  readonly inPlace?: boolean
 }
 
 /** `daybook projections rebuild`: fills a new copy beside the one that serves. */
@@ -21,12 +30,13 @@ export function addRebuild(group: Command, session: Session): void {
   const command = explained(group.command('rebuild <name>'), {
     summary: 'fill a read model anew, beside the one that serves',
     purpose:
-      'Says what it would take, fills a new copy of the read model beside the one that serves, and lets it take its place in one transaction; readers notice nothing until then. Ctrl-C stops it, and so may anything else: the same command goes on where it stopped. Where another process fills the copy already, it waits, and takes over when that one ends. Nothing else of the configuration is run. name@2 names a version; without, the newest is taken. The exit code is 1 when somebody gave the copy up meanwhile.',
+      'Says what it would take, fills a new copy of the read model beside the one that serves, and lets it take its place in one transaction; readers notice nothing until then. Ctrl-C stops it, and so may anything else: the same command goes on where it stopped. Where another process fills the copy already, it waits, and takes over when that one ends. Nothing else of the configuration is run. name@2 names a version; without, the newest is taken. The tables of a SQL projection are your own: with --in-place they are cleared and filled again, and readers see them grow. The exit code is 1 when somebody gave the copy up meanwhile.',
     examples: [
       ['daybook projections rebuild balances --estimate', 'what it would take'],
       ['daybook projections rebuild balances', 'fill it, and let it serve'],
       ['daybook projections rebuild balances --swap manual', 'fill it, and let it wait to be compared'],
       ['daybook projections rebuild balances --events-per-second 20000', 'leave room for others'],
+      ['daybook projections rebuild turnover --in-place', 'clear tables of your own, and fill them again'],
     ],
   })
   command
@@ -38,6 +48,7 @@ export function addRebuild(group: Command, session: Session): void {
         'auto: it serves as soon as it is filled; manual: it waits for swap (default: what the projection says)',
       ).choices(['auto', 'manual']),
     )
+    .option('--in-place', 'a SQL projection: clear its tables and fill them again')
     .action((name: string) => session.run((tools) => rebuild(tools, name, command.opts<Options>())))
 }
 
@@ -45,7 +56,13 @@ async function rebuild(tools: Tools, name: string, options: Options): Promise<nu
   if (options.estimate === true && (options.swap ?? options.eventsPerSecond) !== undefined)
     throw usage('--estimate changes nothing: leave out --swap and --events-per-second')
   const defined = await definitionsOf(tools)
-  refuseSql(defined, name)
+  const sqlProjection = sqlProjectionNamed(defined, name)
+  if (sqlProjection !== undefined) {
+    refuseUnlessInPlace(sqlProjection, options)
+    return await refillTables(tools, defined, sqlProjection)
+  }
+  if (options.inPlace === true)
+    throw usage('--in-place is for SQL projections: others are filled beside the copy that serves')
   const projection = projectionNamed(defined, name)
   await writeEstimate(tools, defined, projection)
   if (options.estimate === true) return undefined
@@ -53,15 +70,15 @@ async function rebuild(tools: Tools, name: string, options: Options): Promise<nu
 }
 
 /** The tables are the user's own; there is no second set of them that could be filled beside. */
-function refuseSql({ sqlProjections = [] }: BookOptions, name: string): void {
-  const isSql = sqlProjections.some(({ definition }) =>
-    [definition.name, definition.subscription].includes(name),
-  )
-  if (!isSql) return
+function refuseUnlessInPlace({ definition: { name } }: SqlProjection, options: Options): void {
+  const { inPlace, estimate, eventsPerSecond, swap } = options
+  if (inPlace === true && (estimate ?? eventsPerSecond ?? swap) !== undefined)
+    throw usage('--in-place goes with no other option')
+  if (inPlace === true) return
   throw new CommandFailure({
     code: 'REBUILD_REFUSED',
     message: `${name} is a SQL projection: its tables are your own, and nothing can be filled beside them`,
-    hint: 'Give it new tables under a new version, and drop the old ones when nobody reads them; or call book.rebuild in a program, which clears the tables and fills them again while readers see them grow.',
+    hint: 'Give it new tables under a new version, and drop the old ones when nobody reads them; or add --in-place, which clears the tables and fills them again while readers see them grow.',
     facts: { projection: name },
   })
 }
