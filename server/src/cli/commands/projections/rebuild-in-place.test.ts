@@ -80,10 +80,12 @@ describe('a SQL projection', () => {
     assert.deepEqual({ ...(rows() as object) }, whole)
   })
 
-  it('can be interrupted, and says how far it came', async () => {
+  it('can be interrupted before anything is changed', async () => {
     const interrupted = await run('turnover --in-place --json', { signal: AbortSignal.abort() })
     assert.equal(interrupted.code, 130)
-    assert.equal(failureOf(interrupted).code, 'INTERRUPTED')
+    const { code, message } = failureOf(interrupted)
+    assert.equal(code, 'INTERRUPTED')
+    assert.equal(message, 'interrupted before the tables of turnover@1 were cleared')
     assert.deepEqual({ ...(rows() as object) }, whole)
   })
 

@@ -41,13 +41,13 @@ function interrupted(
   at: { readonly position: number; readonly head: number },
   cause: unknown,
 ): CommandFailure {
-  return new CommandFailure(
-    {
-      code: 'INTERRUPTED',
-      message: `interrupted: ${subscription} is filled up to position ${countText(at.position)} of ${countText(at.head)}`,
-      hint: 'Whatever process follows the book goes on from there; the same command clears the tables and begins again.',
-      facts: at,
-    },
-    cause,
-  )
+  const code = 'INTERRUPTED'
+  if (at.head === 0) {
+    const message = `interrupted before the tables of ${subscription} were cleared`
+    return new CommandFailure({ code, message, hint: 'Nothing was changed.', facts: {} }, cause)
+  }
+  const message = `interrupted: ${subscription} is filled up to position ${countText(at.position)} of ${countText(at.head)}`
+  const hint =
+    'Whatever process follows the book goes on from there; the same command clears the tables and begins again.'
+  return new CommandFailure({ code, message, hint, facts: at }, cause)
 }
