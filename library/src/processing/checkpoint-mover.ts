@@ -91,6 +91,13 @@ export class CheckpointMover {
     if (isFar || this.#aside.length > 0) await this.note(position)
   }
 
+  /** Resolves when all events before a position are stored as done or aside: who takes over begins with this one. */
+  async settleBefore(position: number): Promise<void> {
+    await this.#landed()
+    if (this.#aside.some(({ event }) => event.position < position)) this.#target = position - 1
+    await this.#move()
+  }
+
   /** Resolves when everything noted is stored. */
   async settle(): Promise<void> {
     await this.#landed()

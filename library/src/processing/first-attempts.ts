@@ -22,8 +22,10 @@ export interface Session {
   position: number
   /** Events up to here may have been handled before: by whoever had the lease, or in an attempt that was cut off. */
   readonly repeatsThrough: number
-  /** Attempts at the event at `repeatsThrough` that ended the process. */
+  /** Attempts at the first event that ended the process. */
   readonly fatalAttempts: number
+  /** Position of the first event there is to handle; undefined until it is read. */
+  first: number | undefined
   /** Events that are still tried with care, each noted before: the last owner may have died of one. */
   careful: number
   /** The event that the follower stopped at earlier. */
@@ -71,7 +73,7 @@ export class FirstAttempts {
   async #makeWithCare(row: EventRow): Promise<void> {
     const session = this.#session
     const { definition } = session.run.parts
-    const fatal = row.position === session.repeatsThrough ? session.fatalAttempts : 0
+    const fatal = row.position === session.first ? session.fatalAttempts : 0
     if (fatal > 0 && definition.onFailure !== 'stop') this.#failed(row, fatal, new Error(endedError))
     else if (fatal >= definition.retry.maxAttempts) await this.#stopAt(row, fatal, new Error(endedError))
     else if (definition.onFailure === 'stop') await this.#makeUntilDone(row, fatal + 1)
@@ -100,9 +102,11 @@ export class FirstAttempts {
     const first = rows[0]?.position ?? 0
     const last = rows.at(-1)?.position ?? 0
     const isPerhapsRepeat = first <= repeatsThrough || (careful > 0 && !definition.inbox)
-    // Of several nobody can say which one ended the process.
-    if (careful > 0 || definition.inbox)
-      await this.#note({ position: last, attempts: rows.length === 1 ? attempt : 0 })
+    if (careful > 0 || definition.inbox) {
+      // Of several nobody can say which one ended the process; of one everybody, as the first one that is left.
+      if (rows.length === 1) await mover.settleBefore(first)
+      await this.#note(this.#begun(last, rows.length === 1 ? attempt : 0))
+    }
     const made = { events: this.#rows.events(rows), attempt, isRepeat: attempt > 1 || isPerhapsRepeat }
     const running = handle(definition, made, this.#signal, host)
     try {
@@ -111,7 +115,7 @@ export class FirstAttempts {
       if (failure !== undefined) return failure
     } catch (error) {
       // An attempt that is cut off may have reached the destination; it counts as none that failed.
-      await this.#note({ position: last, attempts: 0 }).catch(() => undefined)
+      await this.#note(this.#begun(last, 0)).catch(() => undefined)
       throw error
     }
     const nowMs = host.now()
@@ -173,6 +177,11 @@ export class FirstAttempts {
     if (isNoted) throw new FollowerStop(error)
     await run.held.confirm()
     throw new Superseded(subscription)
+  }
+
+  /** An owner before may have begun more than this one has come to. */
+  #begun(position: number, attempts: number): Trial {
+    return { position: Math.max(position, this.#session.repeatsThrough), attempts }
   }
 
   async #note(trial: Trial | undefined): Promise<void> {

@@ -63,6 +63,7 @@ export class Subscribing implements FollowerWork {
       position,
       repeatsThrough: trial?.position ?? 0,
       fatalAttempts: held.isTakenOver ? (trial?.attempts ?? 0) : 0,
+      first: undefined,
       // What was under way when the last owner died: a batch, and one that was done while its checkpoint moved.
       careful: held.isTakenOver ? 2 * definition.batch : 0,
       stoppedAt,
@@ -128,6 +129,7 @@ export class Subscribing implements FollowerWork {
   async #handleRows(session: Session, rows: readonly EventRow[], signal: AbortSignal): Promise<boolean> {
     const done = await this.#seen(rows)
     let batch: EventRow[] = []
+    session.first ??= rows[0]?.position
     for (const row of rows) {
       if (signal.aborted || session.run.held.isSurplus) return false
       const isDone = done.has(row.id) || isSkipped(session, row)

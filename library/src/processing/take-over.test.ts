@@ -136,6 +136,75 @@ test('with an inbox only the event that was begun is told as a repeat', async ()
   await first.close()
 })
 
+/** A store whose user can be made to hang for ever, as if its process had been killed. */
+function mortal(store: Store): { readonly store: Store; readonly kill: () => void } {
+  let isDead = false
+  const mortalPart = <Part extends object>(part: Part): Part =>
+    new Proxy(part, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key)
+        if (typeof value !== 'function') return value
+        return (...values: unknown[]) =>
+          isDead ? Promise.withResolvers().promise : Reflect.apply(value, target, values)
+      },
+    })
+  const open: Store['open'] = async (host) => {
+    const opened = await store.open(host)
+    return {
+      ...opened,
+      following: mortalPart(opened.following),
+      readModels: mortalPart(opened.readModels),
+    }
+  }
+  const kill = (): void => {
+    isDead = true
+  }
+  return { store: { name: store.name, open }, kill }
+}
+
+test('with an inbox what an owner began stays a repeat, also when the next one dies on the way', async () => {
+  const host = testHost()
+  const store = await prepared(host)
+  const batched = (tries: Try[], hangsAt?: number) =>
+    subscription('search', {
+      from: events,
+      batch: 4,
+      inbox: true,
+      retry: { maxAttempts: 3 },
+      runBatch: async (batch, { attempt, isRepeat }) => {
+        for (const { data } of batch) tries.push({ n: data.n, attempt, isRepeat })
+        if (batch.some(({ data }) => data.n === hangsAt)) await Promise.withResolvers().promise
+      },
+    })
+  // All four were begun together.
+  await die(store, host, { position: 4, attempts: 0 })
+  const second: Try[] = []
+  const dying = mortal(store)
+  await openBook({ store: dying.store, host, subscriptions: [batched(second, 2)] })
+  await pass(host, 500)
+  assert.deepEqual(
+    second.map(({ n, isRepeat }) => [n, isRepeat]),
+    [
+      [1, true],
+      [2, true],
+    ],
+  )
+  dying.kill()
+  await pass(host, 6_000)
+  const third: Try[] = []
+  await using book = await openBook({ store, host, subscriptions: [batched(third)] })
+  await pass(host, 3_000)
+  assert.deepEqual(
+    third.toSorted((a, b) => a.n - b.n),
+    [
+      { n: 2, attempt: 2, isRepeat: true },
+      { n: 3, attempt: 1, isRepeat: true },
+      { n: 4, attempt: 1, isRepeat: true },
+    ],
+  )
+  assert.deepEqual(await book.subscriptions.parked(), [])
+})
+
 test('with an inbox an event that is done is not run again, though its checkpoint was set back', async () => {
   const host = testHost()
   const store = await prepared(host)

@@ -12,10 +12,11 @@ export interface Lease {
   readonly token: number
 }
 
-/** An event that is handled with care, since whoever handled it before ended without a word. */
+/** What was begun under a lease, and may have been done when its owner ended without a word. */
 export interface Trial {
+  /** Events behind the checkpoint up to here may have been handled. */
   readonly position: number
-  /** Attempts that were begun, and of which nothing was heard. */
+  /** Attempts at the first event behind the checkpoint that were begun, and of which nothing was heard. */
   readonly attempts: number
 }
 
