@@ -105,6 +105,9 @@ async function runKept(options: TortureOptions): Promise<TortureResult> {
   }
 }
 
+/** Where nothing can be killed or frozen any more, there never would be enough. */
+const mostFailures = 10
+
 type Work = (book: KeptBook, run: Run, random: Random) => Promise<void>
 
 /** Works on one book after the other in each lane, until there was enough. */
@@ -116,7 +119,8 @@ async function inLanes(
   work: Work,
 ): Promise<void> {
   const lane = async (): Promise<void> => {
-    while (isToGoOn() && !run.options.signal.aborted) await keep(run, settings, work)
+    while (isToGoOn() && run.failures.lines.length < mostFailures && !run.options.signal.aborted)
+      await keep(run, settings, work)
   }
   await Promise.all(Array.from({ length: lanes }, lane))
 }

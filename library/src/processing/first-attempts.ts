@@ -24,6 +24,8 @@ export interface Session {
   readonly repeatsThrough: number
   /** Attempts at the first event that ended the process. */
   readonly fatalAttempts: number
+  /** Events up to here were handed to the function under this lease. */
+  handedTo: number
   /** Position of the first event there is to handle; undefined until it is read. */
   first: number | undefined
   /** Events that are still tried with care, each noted before: the last owner may have died of one. */
@@ -107,6 +109,7 @@ export class FirstAttempts {
       if (rows.length === 1) await mover.settleBefore(first)
       await this.#note(this.#begun(last, rows.length === 1 ? attempt : 0))
     }
+    this.#session.handedTo = Math.max(this.#session.handedTo, last)
     const made = { events: this.#rows.events(rows), attempt, isRepeat: attempt > 1 || isPerhapsRepeat }
     const running = handle(definition, made, this.#signal, host)
     try {

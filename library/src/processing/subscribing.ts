@@ -28,6 +28,8 @@ export class Subscribing implements FollowerWork {
   readonly #stops: Stops
   readonly #onError: (error: unknown, isStopped: boolean) => void
   #session: Session | undefined
+  /** How far the sessions under a lease have come: after an error the next one begins again at the stored checkpoint. */
+  #handed: { readonly held: HeldLease; readonly to: number } | undefined
   #size: PageSize | undefined
 
   constructor(parts: ShardParts, onError: (error: unknown, isStopped: boolean) => void) {
@@ -55,14 +57,17 @@ export class Subscribing implements FollowerWork {
     await run.blocked.load(position)
     const stoppedAt = await this.#stops.beyond(position)
     const trial = held.trial !== undefined && held.trial.position > position ? held.trial : undefined
+    const handedTo = this.#handed?.held === held ? this.#handed.to : 0
     const lane = new RetryLane(run, held.lost, (error) => this.#onError(error, false))
     this.#session = {
       run,
       lane,
       mover: new CheckpointMover(run, position, (dueAtMs) => lane.due(dueAtMs)),
       position,
-      repeatsThrough: trial?.position ?? 0,
-      fatalAttempts: held.isTakenOver ? (trial?.attempts ?? 0) : 0,
+      repeatsThrough: Math.max(trial?.position ?? 0, handedTo),
+      // What was handed over under this lease did not end the process.
+      fatalAttempts: held.isTakenOver && handedTo === 0 ? (trial?.attempts ?? 0) : 0,
+      handedTo,
       first: undefined,
       // What was under way when the last owner died: a batch, and one that was done while its checkpoint moved.
       careful: held.isTakenOver ? 2 * definition.batch : 0,
@@ -107,6 +112,7 @@ export class Subscribing implements FollowerWork {
     this.#size?.[Symbol.dispose]()
     this.#size = undefined
     if (session === undefined) return
+    this.#handed = { held: session.run.held, to: session.handedTo }
     await session.lane.stop()
     await session.mover.settle()
   }

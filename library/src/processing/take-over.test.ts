@@ -136,30 +136,21 @@ test('with an inbox only the event that was begun is told as a repeat', async ()
   await first.close()
 })
 
-/** A store whose user can be made to hang for ever, as if its process had been killed. */
-function mortal(store: Store): { readonly store: Store; readonly kill: () => void } {
-  let isDead = false
-  const mortalPart = <Part extends object>(part: Part): Part =>
-    new Proxy(part, {
+/** A store that asks before each call of what keeps checkpoints, by its name, what comes of it instead; nothing: it is made. */
+function troubled(store: Store, trouble: (method: string | symbol) => Promise<never> | undefined): Store {
+  const part = <Part extends object>(whole: Part): Part =>
+    new Proxy(whole, {
       get(target, key) {
         const value: unknown = Reflect.get(target, key)
         if (typeof value !== 'function') return value
-        return (...values: unknown[]) =>
-          isDead ? Promise.withResolvers().promise : Reflect.apply(value, target, values)
+        return (...values: unknown[]) => trouble(key) ?? Reflect.apply(value, target, values)
       },
     })
   const open: Store['open'] = async (host) => {
     const opened = await store.open(host)
-    return {
-      ...opened,
-      following: mortalPart(opened.following),
-      readModels: mortalPart(opened.readModels),
-    }
+    return { ...opened, following: part(opened.following), readModels: part(opened.readModels) }
   }
-  const kill = (): void => {
-    isDead = true
-  }
-  return { store: { name: store.name, open }, kill }
+  return { name: store.name, open }
 }
 
 test('with an inbox what an owner began stays a repeat, also when the next one dies on the way', async () => {
@@ -179,8 +170,10 @@ test('with an inbox what an owner began stays a repeat, also when the next one d
   // All four were begun together.
   await die(store, host, { position: 4, attempts: 0 })
   const second: Try[] = []
-  const dying = mortal(store)
-  await openBook({ store: dying.store, host, subscriptions: [batched(second, 2)] })
+  let isDead = false
+  // As if its process had been killed.
+  const dying = troubled(store, () => (isDead ? Promise.withResolvers<never>().promise : undefined))
+  await openBook({ store: dying, host, subscriptions: [batched(second, 2)] })
   await pass(host, 500)
   assert.deepEqual(
     second.map(({ n, isRepeat }) => [n, isRepeat]),
@@ -189,7 +182,7 @@ test('with an inbox what an owner began stays a repeat, also when the next one d
       [2, true],
     ],
   )
-  dying.kill()
+  isDead = true
   await pass(host, 6_000)
   const third: Try[] = []
   await using book = await openBook({ store, host, subscriptions: [batched(third)] })
@@ -204,6 +197,34 @@ test('with an inbox what an owner began stays a repeat, also when the next one d
   )
   assert.deepEqual(await book.subscriptions.parked(), [])
 })
+
+for (const inbox of [false, true])
+  test(`${inbox ? 'with' : 'without'} an inbox what was handled is a repeat when its checkpoint could not be moved`, async () => {
+    const host = testHost()
+    const store = await prepared(host)
+    let failures = 0
+    const failing = troubled(store, (method) => {
+      const isMove = method === (inbox ? 'transaction' : 'moveCheckpoint')
+      if (!isMove || tries.length === 0 || failures++ > 0) return undefined
+      return Promise.reject(new Error('the store is away for a moment'))
+    })
+    const tries: Try[] = []
+    await using book = await openBook({
+      store: failing,
+      host,
+      subscriptions: [searching(tries, { inbox })],
+      onDiagnostic: () => undefined,
+    })
+    await pass(host, 2_000)
+    assert.ok(failures > 0)
+    const told = tries.filter(({ n }) => n === 1)
+    assert.deepEqual(told, [
+      { n: 1, attempt: 1, isRepeat: false },
+      { n: 1, attempt: 1, isRepeat: true },
+    ])
+    assert.deepEqual(tries.at(-1), { n: 4, attempt: 1, isRepeat: false })
+    assert.equal((await book.status())[0]?.position, 4)
+  })
 
 test('with an inbox an event that is done is not run again, though its checkpoint was set back', async () => {
   const host = testHost()

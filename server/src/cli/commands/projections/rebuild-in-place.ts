@@ -11,7 +11,7 @@ export async function refillTables(
   defined: BookOptions,
   projection: SqlProjection,
 ): Promise<undefined> {
-  const { name, subscription } = projection.definition
+  const { name, version, subscription } = projection.definition
   const startMs = performance.now()
   const at = { position: 0, head: 0 }
   await using book = await openToManage({ ...opening, output }, defined, [], [projection])
@@ -27,7 +27,6 @@ export async function refillTables(
   }
   await progress.wipe()
   const seconds = (performance.now() - startMs) / 1_000
-  const { version } = projection.definition
   if (output.form === 'json')
     await output.object({ kind: 'result', projection: name, version, outcome: 'filled', ...at, seconds })
   else
