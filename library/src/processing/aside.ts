@@ -21,6 +21,8 @@ export interface PutAside {
   readonly failed:
     | { readonly attempts: number; readonly error: string; readonly nextAtMs: number | null }
     | undefined
+  /** Of one that waits: it may have been begun together with others, which counts as an attempt. */
+  readonly wasBegun?: boolean
 }
 
 /** The statuses that make later events of a stream wait. */
@@ -68,7 +70,7 @@ export async function putAside(
 ): Promise<number> {
   const blocked = new Map<string, boolean>()
   let dueAtMs = Number.POSITIVE_INFINITY
-  for (const { event, failed } of events) {
+  for (const { event, failed, wasBegun = false } of events) {
     const { stream } = event
     if (failed !== undefined) {
       const status = failed.nextAtMs === null ? 'parked' : 'retrying'
@@ -85,7 +87,7 @@ export async function putAside(
       : { status: 'retrying' as const, nextAtMs: nowMs }
     if (!isBlocked) dueAtMs = nowMs
     await transaction.putParked(
-      parkedEvent(subscription, event, nowMs, { ...state, attempts: 0, error: null }),
+      parkedEvent(subscription, event, nowMs, { ...state, attempts: wasBegun ? 1 : 0, error: null }),
     )
     blocked.set(stream, true)
   }

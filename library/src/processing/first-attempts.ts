@@ -46,6 +46,19 @@ export class FirstAttempts {
     this.#signal = signal
   }
 
+  /** True when an earlier event of the stream is put aside. */
+  async waits(stream: string): Promise<boolean> {
+    const { mover, run } = this.#session
+    if (run.parts.definition.onFailure === 'stop') return false
+    return mover.isPending(stream) || run.blocked.has(stream)
+  }
+
+  /** Puts an event aside behind an earlier one of its stream. */
+  async waitBehind(row: EventRow): Promise<void> {
+    this.#session.mover.aside({ event: row, failed: undefined, wasBegun: this.#mayBeRepeat(row.position) })
+    if (this.#session.careful > 0) await this.#passWithCare(row)
+  }
+
   /** Handles a batch: when this resolves, each of its events is done or put aside. A `FollowerStop` stops at one. */
   async make(batch: readonly EventRow[]): Promise<void> {
     const [first] = batch
@@ -60,7 +73,8 @@ export class FirstAttempts {
     for (const row of batch) {
       this.#signal.throwIfAborted()
       if (definition.onFailure === 'stop') await this.#makeUntilDone(row, 2)
-      else if (await this.#waits(row.stream)) this.#session.mover.aside({ event: row, failed: undefined })
+      else if (await this.waits(row.stream))
+        this.#session.mover.aside({ event: row, failed: undefined, wasBegun: true })
       else await this.#makeOne(row, 2)
       await this.#session.mover.note(row.position)
     }
@@ -80,8 +94,17 @@ export class FirstAttempts {
     else if (fatal >= definition.retry.maxAttempts) await this.#stopAt(row, fatal, new Error(endedError))
     else if (definition.onFailure === 'stop') await this.#makeUntilDone(row, fatal + 1)
     else await this.#makeOne(row, 1)
+    await this.#passWithCare(row)
+  }
+
+  /** An event is done or put aside that was treated with care. */
+  async #passWithCare(row: EventRow): Promise<void> {
+    const session = this.#session
     session.careful--
-    if (session.careful === 0 && !definition.inbox) await this.#note(undefined)
+    if (session.careful > 0 || session.run.parts.definition.inbox) return
+    // Attempts that ended the process are stored with their event before their trial is forgotten.
+    await session.mover.settleBefore(row.position + 1)
+    await this.#note(undefined)
   }
 
   /** Tries again in place until it is done, and stops the follower when the attempts are used up. */
@@ -98,12 +121,12 @@ export class FirstAttempts {
   }
 
   async #attempt(rows: readonly EventRow[], attempt: number): Promise<Failure | undefined> {
-    const { run, careful, repeatsThrough, mover } = this.#session
+    const { run, careful, mover } = this.#session
     const { definition, host } = run.parts
     await run.ensureHeld()
     const first = rows[0]?.position ?? 0
     const last = rows.at(-1)?.position ?? 0
-    const isPerhapsRepeat = first <= repeatsThrough || (careful > 0 && !definition.inbox)
+    const isPerhapsRepeat = this.#mayBeRepeat(first)
     if (careful > 0 || definition.inbox) {
       // Of several nobody can say which one ended the process; of one everybody, as the first one that is left.
       if (rows.length === 1) await mover.settleBefore(first)
@@ -150,9 +173,10 @@ export class FirstAttempts {
     return true
   }
 
-  async #waits(stream: string): Promise<boolean> {
-    const { mover, run } = this.#session
-    return mover.isPending(stream) || run.blocked.has(stream)
+  /** Whether an event may have been handled before. */
+  #mayBeRepeat(position: number): boolean {
+    const { run, repeatsThrough, careful } = this.#session
+    return position <= repeatsThrough || (careful > 0 && !run.parts.definition.inbox)
   }
 
   #failed(row: EventRow, attempts: number, error: unknown): void {

@@ -134,27 +134,22 @@ export class Subscribing implements FollowerWork {
   /** Handles rows in batches; false when it was told to stop in between. */
   async #handleRows(session: Session, rows: readonly EventRow[], signal: AbortSignal): Promise<boolean> {
     const done = await this.#seen(rows)
+    const attempts = new FirstAttempts(session, this.#rows, signal)
     let batch: EventRow[] = []
     session.first ??= rows[0]?.position
     for (const row of rows) {
       if (signal.aborted || session.run.held.isSurplus) return false
       const isDone = done.has(row.id) || isSkipped(session, row)
-      if (!isDone && (await this.#waits(session, row.stream))) {
-        session.mover.aside({ event: row, failed: undefined })
-      } else if (!isDone) batch.push(row)
+      if (!isDone && (await attempts.waits(row.stream))) await attempts.waitBehind(row)
+      else if (!isDone) batch.push(row)
       const mostEvents = session.careful > 0 ? 1 : this.#parts.definition.batch
       if (batch.length < mostEvents && session.mover.pending < pageEvents && row !== rows.at(-1)) continue
-      await new FirstAttempts(session, this.#rows, signal).make(batch)
+      await attempts.make(batch)
       batch = []
       await session.mover.note(row.position)
       session.position = row.position
     }
     return true
-  }
-
-  async #waits({ run, mover }: Session, stream: string): Promise<boolean> {
-    if (this.#parts.definition.onFailure === 'stop') return false
-    return mover.isPending(stream) || run.blocked.has(stream)
   }
 
   /** Which of the events the inbox knows to be done. */

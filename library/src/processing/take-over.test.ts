@@ -8,7 +8,6 @@ import { type TestHost, testHost } from '../testing/test-host.ts'
 import { begunError, parkedEvent } from './aside.ts'
 
 const events = defineEvents({ Paid: z.object({ n: z.int() }) })
-const name = 'subscription search@1'
 
 /** Lets virtual time pass in small steps, so that what happens in one is over before the next. */
 async function pass(host: TestHost, timeMs: number): Promise<void> {
@@ -48,11 +47,14 @@ function searching(
 }
 
 /** A store whose subscription was prepared, with events that wait. */
-async function prepared(host: TestHost): Promise<Store> {
+async function prepared(
+  host: TestHost,
+  streams: readonly string[] = ['order-1', 'order-2', 'order-3', 'order-4'],
+): Promise<Store> {
   const store = memory()
   const unwatched = searching([])
   await using book = await openBook({ store, host, follow: false, subscriptions: [unwatched] })
-  for (const n of [1, 2, 3, 4]) await book.append(`order-${n}`, events.Paid({ n }))
+  for (const [index, stream] of streams.entries()) await book.append(stream, events.Paid({ n: index + 1 }))
   return store
 }
 
@@ -226,6 +228,46 @@ for (const inbox of [false, true])
     assert.equal((await book.status())[0]?.position, 4)
   })
 
+for (const inbox of [false, true])
+  test(`${inbox ? 'with' : 'without'} an inbox what waits behind an event that ended the process is a repeat if it was begun`, async () => {
+    const host = testHost()
+    const store = await prepared(host, ['order-1', 'order-1', 'order-1'])
+    // The owner before last died of the first two together, the last one of the first.
+    await die(store, host, { position: 2, attempts: 1 })
+    const tries: Try[] = []
+    await using book = await openBook({ store, host, subscriptions: [searching(tries, { inbox })] })
+    await pass(host, 2_000)
+    assert.deepEqual(tries, [
+      { n: 1, attempt: 2, isRepeat: true },
+      { n: 2, attempt: 2, isRepeat: true },
+      { n: 3, attempt: 1, isRepeat: false },
+    ])
+    assert.deepEqual(await book.subscriptions.parked(), [])
+  })
+
+test('what waits behind an event that failed is a repeat if it was begun together with it', async () => {
+  const host = testHost()
+  const store = await prepared(host, ['order-1', 'order-1'])
+  const tries: Try[] = []
+  let failures = 0
+  const search = subscription('search', {
+    from: events,
+    batch: 2,
+    inbox: true,
+    runBatch: (batch, { attempt, isRepeat }) => {
+      if (failures++ < 2) throw new Error('the search engine is away')
+      for (const { data } of batch) tries.push({ n: data.n, attempt, isRepeat })
+    },
+  })
+  await using book = await openBook({ store, host, subscriptions: [search] })
+  await pass(host, 2_000)
+  assert.deepEqual(tries, [
+    { n: 1, attempt: 3, isRepeat: true },
+    { n: 2, attempt: 2, isRepeat: true },
+  ])
+  assert.deepEqual(await book.subscriptions.parked(), [])
+})
+
 test('with an inbox an event that is done is not run again, though its checkpoint was set back', async () => {
   const host = testHost()
   const store = await prepared(host)
@@ -338,61 +380,4 @@ test('an attempt that is cut off by closing is a repeat the next time, and none 
   assert.deepEqual(tries[0], { n: 1, attempt: 1, isRepeat: true })
   assert.deepEqual(tries[1], { n: 2, attempt: 1, isRepeat: false })
   assert.equal((await second.status())[0]?.position, 4)
-})
-
-test('a checkpoint of another epoch, or beyond the head, is refused with what to do', async () => {
-  const host = testHost()
-  const store = await prepared(host)
-  const { readModels } = await store.open(host)
-  const checkpoint = await readModels.checkpoint(name)
-  assert.ok(checkpoint)
-  const open = () => openBook({ store, host, subscriptions: [searching([])] })
-  const refusal = { code: 'CHECKPOINT_BEYOND_HEAD', hint: /restored or replaced/ }
-  await readModels.moveCheckpoint(name, 0, { ...checkpoint, position: 5 })
-  await assert.rejects(open(), refusal)
-  await readModels.moveCheckpoint(name, 5, { ...checkpoint, position: 1, epoch: 7 })
-  await assert.rejects(open(), refusal)
-})
-
-test('a checkpoint that another process moves while the book is opened is not beyond the head', async () => {
-  const host = testHost()
-  const store = await prepared(host)
-  await using other = await openBook({ store, host })
-  const overtaken: Store = {
-    name: store.name,
-    open: async (given) => {
-      const opened = await store.open(given)
-      const { log, readModels } = opened
-      const head = async () => {
-        const before = await log.head()
-        await other.append('order-9', events.Paid({ n: 9 }))
-        const checkpoint = await readModels.checkpoint(name)
-        if (checkpoint !== undefined)
-          await readModels.moveCheckpoint(name, checkpoint.position, {
-            ...checkpoint,
-            position: before.position + 1,
-          })
-        return before
-      }
-      return { ...opened, log: Object.assign(Object.create(log) as typeof log, { head }) }
-    },
-  }
-  await using book = await openBook({ store: overtaken, host, follow: false, subscriptions: [searching([])] })
-  assert.equal(book.name, store.name)
-})
-
-test('another number of shards needs another version', async () => {
-  const store = memory()
-  const sharded = (shards: number, version = 1) =>
-    subscription('search', { from: events, shards, version, startAt: 'previous', run: () => undefined })
-  const open = async (shards: number, version?: number): Promise<void> => {
-    await using book = await openBook({ store, follow: false, subscriptions: [sharded(shards, version)] })
-    assert.equal((await book.status())[0]?.shards.length, shards)
-  }
-  await open(4)
-  for (const shards of [1, 3, 8]) await assert.rejects(open(shards), { code: 'DEFINITION_INVALID' })
-  await open(4)
-  await open(8, 2)
-  await open(1, 3)
-  await assert.rejects(open(2, 3), { code: 'DEFINITION_INVALID' })
 })
