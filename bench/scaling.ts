@@ -5,7 +5,8 @@
  *
  * `node bench/scaling.ts [--sizes 100000,1000000,10000000] [--rounds 7] [--database postgres://…] [--json]`
  *
- * Without `--database` a server of its own is started and removed at the end: 10,000,000 events take about 9 GB. With
+ * Reserve huge pages for a quarter of the memory first (`vm.nr_hugepages`), or reading measures how quickly the machine maps
+ * small ones. Without `--database` a server of its own is started and removed at the end: 10,000,000 events take about 9 GB. With
  * it the books stay in that database, in schemas of their own, and a run that was interrupted goes on filling where it
  * ended.
  */

@@ -100,7 +100,7 @@ export class Stage implements Disposable {
 
   /** Runs shell commands and returns what they print; throws unless they end with the code. */
   run(commands: string, code = 0): string {
-    const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/i.test(name))
+    const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_(?!COMPILE_CACHE))/i.test(name))
     const programs = [dirname(process.execPath), join(root, 'node_modules/.bin'), process.env.PATH ?? '']
     const env = { ...Object.fromEntries(own), PATH: programs.join(':'), NO_COLOR: '1' }
     const script = `set -e\n${commands.replaceAll(/^npx /gm, '')}`
