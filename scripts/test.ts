@@ -1,12 +1,13 @@
 /**
  * Runs the tests: every *.test.ts of the repository, or those whose path contains one of the arguments.
  *
- * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. Two files run at a time. A test may take two minutes
- * (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so itself. A run that reports nothing for five
- * minutes is ended, such as one whose tests are over but leave a server open. At the end each skipped test is named
- * with its reason; with `DAYBOOK_REQUIRE_ALL=1` a skip is a failure.
+ * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. As many files run at a time as there are processors,
+ * two to eight. A test may take two minutes (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so
+ * itself. A run that reports nothing for five minutes is ended, such as one whose tests are over but leave a server
+ * open. At the end each skipped test is named with its reason; with `DAYBOOK_REQUIRE_ALL=1` a skip is a failure.
  */
 import { globSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { relative, sep } from 'node:path'
 import { run } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +17,7 @@ import { report } from './test-report.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = '{library,server,examples,bench,test,scripts,torture,postgres-server}'
+const filesAtOnce = Math.min(8, Math.max(2, availableParallelism()))
 const timeoutMs = Number(process.env.DAYBOOK_TEST_TIMEOUT_MS ?? 120_000)
 const mostSilenceMs = Math.max(5 * 60_000, 2 * timeoutMs)
 /** Most of what the processes of the tests begin with is compiling the same files: the first that compiles one keeps it. */
@@ -34,7 +36,7 @@ async function sharedServer(files: readonly string[]): Promise<PostgresServer | 
   const isAsking = files.some((file) =>
     readFileSync(`${root}${file}`, 'utf8').includes('postgres-server/testing'),
   )
-  return isAsking ? startServer() : undefined
+  return isAsking ? startServer({ settings: { max_connections: '500' } }) : undefined
 }
 
 async function main(): Promise<number> {
@@ -49,7 +51,7 @@ async function main(): Promise<number> {
   const events = run({
     cwd: root,
     files: files.map((file) => `${root}${file}`),
-    concurrency: 2,
+    concurrency: filesAtOnce,
     timeout: timeoutMs,
     signal: silence.signal,
   })

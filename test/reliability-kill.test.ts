@@ -15,8 +15,8 @@ async function killQuickly(store: StoreName, atLeast: number): Promise<void> {
   )
 }
 
-it('no acknowledged event is lost to 25 kills, and a writer that acknowledges too early is found out', () =>
-  killQuickly('sqlite', 25))
+it('no acknowledged event is lost to 12 kills, and a writer that acknowledges too early is found out', () =>
+  killQuickly('sqlite', 12))
 
-it('nor on PostgreSQL to 16 kills, its server among the victims, and an append without a flush is found out', () =>
-  killQuickly('postgres', 16))
+it('nor on PostgreSQL to 8 kills, its server among the victims, and an append without a flush is found out', () =>
+  killQuickly('postgres', 8))

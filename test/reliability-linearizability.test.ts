@@ -7,12 +7,12 @@ import { quickOptions } from '../torture/torture-test.ts'
 
 for (const store of storeNames)
   describe(storeTitles[store], () => {
-    it('histories of 32 clients are linearizable, and forged ones are rejected', async () => {
+    it('a history of 32 clients is linearizable, and forged ones are rejected', async () => {
       const { trials, failures, controls } = await linearizability.run(
         quickOptions(Date.now() % 2 ** 31, store),
       )
       assert.deepEqual(failures, [])
-      assert.equal(trials, 2)
+      assert.equal(trials, 1)
       assert.ok(controls.length >= 8, `only ${controls.length} kinds of forgery could be made`)
       for (const { sabotage, seen } of controls) assert.ok(seen > 0, `${sabotage} was not seen`)
     })

@@ -11,7 +11,7 @@ import {
 
 const killsPerBook = 30
 /** A database that was killed takes half a second to come back. */
-const quickKills = { sqlite: 25, postgres: 16 } as const
+const quickKills = { sqlite: 12, postgres: 8 } as const
 
 export const kill: TortureTest = {
   id: 'T1',

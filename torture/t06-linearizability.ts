@@ -32,7 +32,7 @@ export const linearizability: TortureTest = {
 }
 
 async function runHistories(options: TortureOptions, books: Books): Promise<TortureResult> {
-  const [histories, calls] = options.isQuick ? [2, 800] : [100, 10_000]
+  const [histories, calls] = options.isQuick ? [1, 800] : [100, 10_000]
   const failures = new Failures()
   const tally = { calls: 0, events: 0, kills: 0, unanswered: 0, conflicts: 0 }
   const forged = new Map<string, { seen: number; trials: number }>()

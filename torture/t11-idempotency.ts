@@ -23,7 +23,7 @@ export const idempotency: TortureTest = {
 }
 
 async function runKeys(options: TortureOptions, books: Books): Promise<TortureResult> {
-  const wanted = options.isQuick ? 40 : 1_000
+  const wanted = options.isQuick ? 20 : 1_000
   const failures = new Failures()
   const seed = `${options.seed}/T11`
   const book = new BookOfKeys(books, 'book', new Random(seed), wanted, true)
