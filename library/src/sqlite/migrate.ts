@@ -41,10 +41,8 @@ export async function migrate(writer: Writer, name: string, host: Host): Promise
 
 /** The schema version of a file, 0 for an empty one; refuses what is no book and what is newer than we are. */
 export function schemaVersion(connection: Connection, name: string, newest: number): number {
-  const applicationId = connection.first(sql.readApplicationId)?.[0]
-  const version = Number(connection.first(sql.readSchemaVersion)?.[0])
+  const [applicationId, version = 0, tables] = (connection.first(sql.readSchema) ?? []).map(Number)
   if (applicationId !== sql.applicationId) {
-    const tables = Number(connection.first(sql.countTables)?.[0])
     if (applicationId === 0 && version === 0 && tables === 0) return 0
     throw new DaybookError('STORE_FOREIGN', `${name} is a SQLite database, but not a Daybook book`, {
       store: name,

@@ -6,7 +6,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, it } from 'node:test'
 import { isDaybookError } from '../core/errors.ts'
 import { nodeHost } from '../host/node-host.ts'
+import { type Connection, connect } from './connection.ts'
 import { sqlite } from './index.ts'
+import { schemaVersion } from './migrate.ts'
+import * as sql from './statements.ts'
+
+/** Makes an empty file a book. */
+const makeBook = `BEGIN; CREATE TABLE book (id); ${sql.markAsBook}; ${sql.setSchemaVersion(1)}; COMMIT`
 
 describe('opening while somebody else has the file for itself', () => {
   let folder = ''
@@ -37,6 +43,23 @@ describe('opening while somebody else has the file for itself', () => {
     const other = held(path)
     const opening = sqlite(path, { lockTimeoutMs: 30 }).open(nodeHost())
     await assert.rejects(opening, (error) => isDaybookError(error, 'STORE_BUSY'))
+    other.close()
+  })
+
+  it('takes what becomes a book at that very moment for no foreign file', () => {
+    const path = join(folder, 'made.db')
+    const connection = connect({ path, name: 'made', durability: 'commit', isReadOnly: false })
+    const other = new DatabaseSync(path)
+    const looking: Connection = Object.create(connection)
+    let looks = 0
+    looking.first = (text) => {
+      const row = connection.first(text)
+      if (looks++ === 0) other.exec(makeBook)
+      return row
+    }
+    assert.equal(schemaVersion(looking, 'made', 1), 0)
+    assert.equal(schemaVersion(connection, 'made', 1), 1)
+    connection.database.close()
     other.close()
   })
 })

@@ -32,7 +32,6 @@ export const readSynchronous = 'PRAGMA synchronous'
 /** What `PRAGMA synchronous` says for FULL. */
 export const fullSynchronous = 2
 export const readJournalMode = 'PRAGMA journal_mode'
-export const readApplicationId = 'PRAGMA application_id'
 export const readSchemaVersion = 'PRAGMA user_version'
 export const readDataVersion = 'PRAGMA data_version'
 /** Tags of events that the tag index lacks, and entries of the index that no event has. */
@@ -42,7 +41,10 @@ export const countTagFaults = `
     (SELECT count(*) FROM (
       SELECT tag, position FROM event_tag EXCEPT SELECT value, position FROM event, json_each(event.tags)))`
 export const quickCheck = 'PRAGMA quick_check(1)'
-export const countTables = 'SELECT count(*) FROM sqlite_schema'
+/** In one statement: another process may make the file a book between two. */
+export const readSchema = `
+  SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+  FROM pragma_application_id, pragma_user_version`
 /** "Dybk" in ASCII: marks the file as a book. */
 export const applicationId = 0x4479626b
 export const markAsBook: string = `PRAGMA application_id = ${applicationId}`
