@@ -52,6 +52,10 @@ describe('broken stores', () => {
     ]
     // What the memory store fails when it is whole says nothing about a bug.
     const ownFailures = await failures(() => ({ store: memory() }))
+    const vacuous = mutants.filter(
+      (each) => !joiningMutants.includes(each) && ownFailures.includes(each.caughtBy),
+    )
+    assert.deepEqual(vacuous, [], 'these would be caught without their bug')
     for (const { factory } of unaltered) assert.deepEqual(await failures(factory), ownFailures)
     assert.deepEqual(await failures(freshSqliteBook), [])
   })
