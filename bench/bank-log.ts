@@ -26,7 +26,7 @@ export class BankLogs {
   readonly #events: number
   readonly #logs = new Map<StoreName, Promise<BankLog>>()
 
-  /** @param events how many on SQLite: twice as many on PostgreSQL, and a fifth in memory, so that they fit */
+  /** @param events how many: a tenth in memory, so that they fit */
   constructor(folder: string, servers: Servers, events: number) {
     this.#folder = folder
     this.#servers = servers
@@ -44,7 +44,7 @@ export class BankLogs {
   }
 }
 
-const lengths: { readonly [name in StoreName]: number } = { sqlite: 1, postgres: 2, memory: 0.2 }
+const lengths: { readonly [name in StoreName]: number } = { sqlite: 1, postgres: 1, memory: 0.1 }
 
 async function written(name: StoreName, place: Promise<string>, events: number): Promise<BankLog> {
   const address = await place

@@ -2,52 +2,65 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { briefRow, packedSeparator, unpackedRows } from './packed-rows.ts'
+import { unpackedRows } from './packed-rows.ts'
 
-const separator = String.fromCharCode(packedSeparator)
-
-function packed(...columns: readonly (readonly unknown[])[]): readonly string[] {
-  return columns.map((cells) => cells.join(separator))
+/** The columns of a page of two rows, but for those given. */
+function page(given: { readonly [column: number]: string } = {}): readonly string[] {
+  const columns = [
+    '[9,10]',
+    '["a-1","b\\"2"]',
+    '[3,1]',
+    '["Done","Begun"]',
+    '[1,2]',
+    '[{"text":"two\\nlines","zero":-0},{"__proto__":1}]',
+    '[70,80]',
+  ]
+  return Object.assign(columns, given)
 }
 
 describe('rows packed by column', () => {
-  const positions = [9, 10]
-
-  it('are the rows that were put in', () => {
-    const data = ['{"text":"two\\u001elines"}', '[]']
-    const brief = packed(positions, ['a-1', 'b-2'], [3, 1], ['Done', 'Begun'], [1, 2], data, [70, 80])
-    assert.deepEqual(unpackedRows(brief)?.map(briefRow), [
+  it('are the rows that were put in, their data parsed', () => {
+    const rows = [
       {
         position: 9,
         stream: 'a-1',
         version: 3,
         type: 'Done',
         schemaVersion: 1,
-        data: data[0],
+        data: { text: 'two\nlines', zero: -0 },
         recordedAtMs: 70,
       },
       {
         position: 10,
-        stream: 'b-2',
+        stream: 'b"2',
         version: 1,
         type: 'Begun',
         schemaVersion: 2,
-        data: '[]',
+        data: JSON.parse('{"__proto__":1}'),
         recordedAtMs: 80,
       },
-    ])
+    ]
+    assert.deepEqual(unpackedRows(page()), rows)
+    assert.deepEqual(unpackedRows(page().map(() => '[]')), [])
   })
 
-  it('are not taken for rows where they do not fit together, or are not in order', () => {
-    assert.deepEqual(unpackedRows(packed(positions, ['a', 'b'])), [
-      ['9', 'a'],
-      ['10', 'b'],
-    ])
-    assert.equal(unpackedRows(packed(positions, ['a'])), undefined)
-    assert.equal(unpackedRows(packed(positions, ['a', 'b', 'c'])), undefined)
-    assert.equal(unpackedRows(packed([10, 9], ['a', 'b'])), undefined)
-    assert.equal(unpackedRows(packed([9, 9], ['a', 'b'])), undefined)
-  })
+  const wrong: Readonly<Record<string, readonly string[]>> = {
+    'a column that is short': page({ 1: '["a"]' }),
+    'a column that is long': page({ 3: '["a","b","c"]' }),
+    'a column that is missing': page().slice(0, 6),
+    'a column too many': [...page(), '[1,2]'],
+    'positions out of order': page({ 0: '[10,9]' }),
+    'a position that comes twice': page({ 0: '[9,9]' }),
+    'a column that is no JSON': page({ 5: '[{},{]' }),
+    'data that is a number': page({ 5: '[{},1]' }),
+    'data that is a text': page({ 5: '["",{}]' }),
+    'data that is null': page({ 5: '[null,{}]' }),
+  }
+  for (const [what, columns] of Object.entries(wrong)) {
+    it(`are not taken for rows with ${what}`, () => {
+      assert.equal(unpackedRows(columns), undefined)
+    })
+  }
 
   it('keep nothing of their page alive but themselves', () => {
     setFlagsFromString('--expose-gc')
@@ -58,22 +71,16 @@ describe('rows packed by column', () => {
     }
     const before = used()
     const kept: unknown[] = []
-    for (let page = 0; page < 50; page++) {
-      // Of bytes, as from a driver: a text of one piece.
-      const names = Buffer.from(
-        [`first-${page}-of-its-page`, 'x'.repeat(1_000_000)].join(separator),
-      ).toString()
-      const columns = [
-        ...packed(positions),
-        names,
-        ...packed([1, 1]),
-        names,
-        ...packed([1, 1], ['', ''], [1, 1]),
-      ]
-      const [row] = unpackedRows(columns)?.map(briefRow) ?? []
-      kept.push(row?.stream, row?.type)
+    for (let nth = 0; nth < 50; nth++) {
+      const names = JSON.stringify([`first-${nth}-of-its-page`, 'x'.repeat(1_000_000)])
+      const data = `[{"text":"the first data of page ${nth}"},{"text":"${'x'.repeat(1_000_000)}"}]`
+      // Of bytes, as from a driver: texts of one piece.
+      const columns = page({ 1: names, 3: names, 5: data }).map((column) => Buffer.from(column).toString())
+      const [row] = unpackedRows(columns) ?? []
+      kept.push(row?.stream, row?.type, row?.data)
     }
-    assert.ok(used() - before < 5_000_000)
-    assert.equal(kept.length, 100)
+    // Of 150 MB; the last page may be alive still.
+    assert.ok(used() - before < 20_000_000)
+    assert.equal(kept.length, 150)
   })
 })

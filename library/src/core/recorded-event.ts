@@ -69,7 +69,7 @@ export interface Gaps {
  * function that asked may catch what is thrown.
  */
 export class FoldedEvent implements RecordedEvent {
-  readonly #row: BriefRow & Partial<EventRow>
+  readonly #row: BriefRow
   readonly #gaps: Gaps | undefined
   #metadata: Metadata | undefined
   readonly data: unknown
@@ -77,7 +77,7 @@ export class FoldedEvent implements RecordedEvent {
   constructor(row: BriefRow, gaps?: Gaps) {
     this.#row = row
     this.#gaps = gaps
-    this.data = JSON.parse(row.data)
+    this.data = typeof row.data === 'string' ? JSON.parse(row.data) : row.data
   }
 
   get position(): number {

@@ -16,7 +16,10 @@ export interface EventRow {
 }
 
 /** An event without what few folds look at. */
-export type BriefRow = Omit<EventRow, 'id' | 'metadata' | 'tags'>
+export interface BriefRow extends Omit<EventRow, 'id' | 'metadata' | 'tags' | 'data'> {
+  /** JSON text, or the object it is the text of where the store has parsed it; legal data is always an object. */
+  readonly data: string | object
+}
 
 /** The two hashes stored with each row; see `docs/reference/row-and-hash-format.md`. */
 export interface RowHashes {

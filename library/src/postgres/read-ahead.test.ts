@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { BriefPage, LogSlice } from '../core/ports/store.ts'
+import type { LogSlice } from '../core/ports/store.ts'
 import type { BriefRow } from '../core/row-hash.ts'
-import { ReadAhead } from './read-ahead.ts'
+import { ReadAhead, type SizedPage } from './read-ahead.ts'
 
 const noBound = Number.MAX_SAFE_INTEGER
 const items = [{ types: ['Done'] }]
@@ -22,7 +22,7 @@ class Log {
     this.#matches = matches
   }
 
-  readonly read = async (slice: LogSlice): Promise<BriefPage> => {
+  readonly read = async (slice: LogSlice): Promise<SizedPage> => {
     this.asked.push(slice)
     this.underWay++
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay)
@@ -32,7 +32,7 @@ class Log {
     return this.page(slice)
   }
 
-  page({ afterPosition, toPosition, limit }: LogSlice): BriefPage {
+  page({ afterPosition, toPosition, limit }: LogSlice): SizedPage {
     const end = Math.min(toPosition, this.head)
     const rows: BriefRow[] = []
     let scannedTo = Math.max(afterPosition, end)
@@ -51,7 +51,7 @@ class Log {
       scannedTo = position
       break
     }
-    return { rows, scannedTo, head: this.head }
+    return { rows, scannedTo, head: this.head, characters: rows.length * this.data.length }
   }
 
   positions(): readonly number[] {

@@ -1,5 +1,4 @@
 import type { BriefPage, LogSlice } from '../core/ports/store.ts'
-import type { BriefRow } from '../core/row-hash.ts'
 
 /** Pages under way or waiting, beside the one in use: so that neither the server nor who folds waits for the other. */
 const pagesAhead = 16
@@ -16,19 +15,24 @@ const usualBacklog = 20_000
 /** Whoever has not asked for so long, in ms, leaves reading ahead to others. */
 const idleMs = 2_000
 
+/** A page, and about how many characters of text it came as. */
+export interface SizedPage extends BriefPage {
+  readonly characters: number
+}
+
 /**
  * Reads a long backlog, as of a rebuild, before it is asked for: where the next page begins is not known until the one before
  * has come, so server and process would work in turns. The log is read in ranges of positions instead, each about as wide as
  * a page takes; one with more events than that is read in parts. For one reader at a time; others read as ever.
  */
 export class ReadAhead {
-  readonly #read: (slice: LogSlice) => Promise<BriefPage>
+  readonly #read: (slice: LogSlice) => Promise<SizedPage>
   readonly #leastBacklog: number
   #run: Run | undefined
   #head = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(read: (slice: LogSlice) => Promise<BriefPage>, leastBacklog: number = usualBacklog) {
+  constructor(read: (slice: LogSlice) => Promise<SizedPage>, leastBacklog: number = usualBacklog) {
     this.#read = read
     this.#leastBacklog = leastBacklog
   }
@@ -44,9 +48,9 @@ export class ReadAhead {
     }
   }
 
-  #noted(page: BriefPage): BriefPage {
-    this.#head = page.head
-    return page
+  #noted({ rows, scannedTo, head }: BriefPage): BriefPage {
+    this.#head = head
+    return { rows, scannedTo, head }
   }
 
   #runFor(slice: LogSlice): Run | undefined {
@@ -72,13 +76,13 @@ export class ReadAhead {
 /** A range of positions that is being read. */
 interface Range {
   readonly toPosition: number
-  readonly page: Promise<BriefPage>
+  readonly page: Promise<SizedPage>
 }
 
 /** Pages one behind the other. */
 class Run {
   readonly #slice: LogSlice
-  readonly #read: (slice: LogSlice) => Promise<BriefPage>
+  readonly #read: (slice: LogSlice) => Promise<SizedPage>
   readonly #ranges: Range[] = []
   /** Where the next page begins that is asked for, and the next range that is read. */
   #asked: number
@@ -86,7 +90,7 @@ class Run {
   #span: number
   #pagesAhead = 1
 
-  constructor(slice: LogSlice, read: (slice: LogSlice) => Promise<BriefPage>) {
+  constructor(slice: LogSlice, read: (slice: LogSlice) => Promise<SizedPage>) {
     this.#slice = slice
     this.#read = read
     this.#asked = slice.afterPosition
@@ -109,7 +113,7 @@ class Run {
     const from = this.#asked
     this.#asked = Number.NaN
     const whole = await coming
-    this.#note(whole.scannedTo - from, whole.rows)
+    this.#note(whole.scannedTo - from, whole)
     if (whole.scannedTo < toPosition) this.#ranges.unshift(this.#range(whole.scannedTo, toPosition))
     const page = this.#upTo(limit, whole)
     this.#asked = page.scannedTo
@@ -117,7 +121,7 @@ class Run {
   }
 
   /** The first rows of a page; its others are the next one. */
-  #upTo(limit: number, page: BriefPage): BriefPage {
+  #upTo(limit: number, page: SizedPage): SizedPage {
     const last = page.rows[limit - 1]
     if (last === undefined || page.rows.length === limit) return page
     const rest = { ...page, rows: page.rows.slice(limit) }
@@ -141,9 +145,8 @@ class Run {
   }
 
   /** Learns from a page how wide the next are to be, and how many. */
-  #note(scanned: number, rows: readonly BriefRow[]): void {
+  #note(scanned: number, { rows, characters }: SizedPage): void {
     const { items, limit } = this.#slice
-    const characters = rows.reduce((sum, { data }) => sum + data.length, 0)
     this.#pagesAhead = Math.max(1, Math.min(pagesAhead, Math.floor(mostAhead / Math.max(1, characters))))
     if (items === undefined || scanned === 0) return
     const wanted = Math.ceil((fullness * limit * scanned) / Math.max(1, rows.length))

@@ -1,5 +1,5 @@
 import type { KeyRecord, LogHead } from '../core/append-plan.ts'
-import { briefRow, unpackedRows } from '../core/packed-rows.ts'
+import { unpackedRows } from '../core/packed-rows.ts'
 import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
 import type { BriefRow, EventRow, RowHashes } from '../core/row-hash.ts'
@@ -72,12 +72,15 @@ export class PostgresReader implements LogReader {
       const statement = direction === 'forwards' ? sql.readStreamForwards : sql.readStreamBackwards
       const most = Math.min(limit, pageRows)
       const values = [stream, fromVersion, toVersion, textArrayOrNull(types), most]
-      return page(wholeRows, await runner.run(this.#bounded(statement, most, false), values), most)
+      const cells = await runner.run(this.#bounded(statement, most, false), values)
+      const { rows, isEnd } = page(wholeRows, cells, most)
+      return { rows, isEnd }
     })
   }
 
-  readLog(slice: LogSlice): Promise<LogPage> {
-    return this.#readSlice(wholeRows, slice)
+  async readLog(slice: LogSlice): Promise<LogPage> {
+    const { rows, scannedTo, head } = await this.#readSlice(wholeRows, slice)
+    return { rows, scannedTo, head }
   }
 
   readBriefly(slice: LogSlice): Promise<BriefPage> {
@@ -87,7 +90,7 @@ export class PostgresReader implements LogReader {
   #readSlice<Row extends BriefRow>(
     form: Form<Row>,
     { afterPosition, toPosition: wanted, items, limit }: LogSlice,
-  ): Promise<Part<Row> & { readonly head: number }> {
+  ): Promise<Part<Row> & { readonly head: number; readonly characters: number }> {
     const most = Math.min(limit, pageRows)
     const toPosition = Math.min(wanted, afterPosition + this.#spans.of(items, most))
     return this.#read(async (runner) => {
@@ -105,7 +108,7 @@ export class PostgresReader implements LogReader {
       const parts = pages.map(({ rows, isEnd }) => upTo(rows, isEnd, { after: afterPosition, end }))
       const part = merged(parts, afterPosition, limit)
       this.#spans.note(items, part.scannedTo - afterPosition, part.rows.length)
-      return { ...part, head }
+      return { ...part, head, characters: pages.reduce((sum, page) => sum + page.characters, 0) }
     })
   }
 
@@ -118,9 +121,14 @@ export class PostgresReader implements LogReader {
     const { all, byTypeAndCategory, byTags } = this.#parts.sql[form.reading]
     const isBrief = form.reading === 'readLogBriefly'
     const read = async (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> => {
-      const isPacked = isBrief && this.#isSmall(most)
-      const rows = isPacked ? unpacked(await runner.run(packed(statement), values)) : undefined
-      return page(form, rows ?? (await runner.run(this.#bounded(statement, most, isBrief), values)), most)
+      if (form.unpacked !== undefined && this.#isSmall(most)) {
+        const [columns] = await runner.run(packed(statement), values)
+        const texts = (columns ?? []).filter((column) => column !== null)
+        const rows = texts.length === 0 ? [] : form.unpacked(texts)
+        const characters = texts.reduce((sum, { length }) => sum + length, 0)
+        if (rows !== undefined) return { rows, isEnd: rows.length < most, characters }
+      }
+      return page(form, await runner.run(this.#bounded(statement, most, isBrief), values), most)
     }
     const range = [afterPosition, toPosition]
     if (item === undefined) return read(all, [...range, most])
@@ -188,6 +196,8 @@ interface Page<Row> {
   readonly rows: readonly Row[]
   /** True when nothing in the slice is left after these rows. */
   readonly isEnd: boolean
+  /** About so much text its rows came as. */
+  readonly characters: number
 }
 
 interface Part<Row> {
@@ -199,19 +209,22 @@ interface Part<Row> {
 interface Form<Row> {
   readonly reading: 'readLog' | 'readLogBriefly'
   readonly rowOf: (cells: Cells) => Row
-  readonly charactersOf: (row: Row) => number
+  /** The rows of a packed page; undefined where they have to be read one by one. */
+  readonly unpacked?: (columns: readonly string[]) => readonly Row[] | undefined
+  readonly charactersOf: (cells: Cells) => number
 }
 
 const wholeRows: Form<EventRow> = {
   reading: 'readLog',
   rowOf: eventRow,
-  charactersOf: ({ data, metadata }) => data.length + metadata.length,
+  charactersOf: (cells) => (cells[6]?.length ?? 0) + (cells[7]?.length ?? 0),
 }
 
 const briefRows: Form<BriefRow> = {
   reading: 'readLogBriefly',
   rowOf: briefRow,
-  charactersOf: ({ data }) => data.length,
+  unpacked: unpackedRows,
+  charactersOf: (cells) => cells[5]?.length ?? 0,
 }
 
 /** What of a page lies up to the end, which was read before it. */
@@ -241,11 +254,11 @@ function merged<Row extends BriefRow>(parts: readonly Part<Row>[], after: number
 /** The rows of one answer. It is the last page when neither the count nor the bytes cut it off. */
 function page<Row>({ rowOf, charactersOf }: Form<Row>, cells: readonly Cells[], most: number): Page<Row> {
   const rows = cells.map(rowOf)
-  if (rows.length >= most) return { rows, isEnd: false }
   let characters = 0
-  for (const row of rows) characters += charactersOf(row)
+  for (const row of cells) characters += charactersOf(row)
   // In UTF-8 a character takes up to three bytes; to ask once more than needed does no harm.
-  return { rows, isEnd: characters * 3 < pageBytes || rows.length === 0 }
+  const isEnd = rows.length < most && (characters * 3 < pageBytes || rows.length === 0)
+  return { rows, isEnd, characters }
 }
 
 function eventRow(cells: Cells): EventRow {
@@ -263,8 +276,14 @@ function eventRow(cells: Cells): EventRow {
   }
 }
 
-/** The rows of a packed page; undefined where they have to be read one by one. */
-function unpacked([columns]: readonly Cells[]): readonly Cells[] | undefined {
-  const texts = (columns ?? []).filter((column) => column !== null)
-  return texts.length === 0 ? [] : unpackedRows(texts)
+function briefRow(cells: Cells): BriefRow {
+  return {
+    position: Number(cells[0]),
+    stream: cells[1] as string,
+    version: Number(cells[2]),
+    type: cells[3] as string,
+    schemaVersion: Number(cells[4]),
+    data: cells[5] as string,
+    recordedAtMs: Number(cells[6]),
+  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { packedSeparator } from '../core/packed-rows.ts'
+import { packedColumns } from '../core/packed-rows.ts'
 
 /** Every SQL text of the log, by name. Read models have theirs in `read-model-statements.ts`; nothing else writes SQL. */
 
@@ -75,7 +75,7 @@ export const flushLater = 'SET LOCAL synchronous_commit = off'
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
 
-const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
+const briefColumns = packedColumns.join(', ')
 
 /** Reading the log in some of the columns: all of it, or what matches an item. */
 export interface LogReading {
@@ -287,11 +287,14 @@ export const boundedByBytes: (from: Statement, isBrief: boolean) => Statement = 
   },
 )
 
-/** The brief rows of a page in one row, each column as one text: see `core/packed-rows.ts`. */
+/** The brief rows of a page in one row, each column as a JSON array: see `core/packed-rows.ts`. */
 export const packed: (from: Statement) => Statement = derived((text) => {
-  const columns = briefColumns.split(', ')
-  const texts = columns.map((column) => `string_agg(${column}::text, chr(${packedSeparator}))`)
-  return `SELECT ${texts.join(', ')} FROM (${text}) AS page`
+  const columns = packedColumns.map((column) =>
+    column === 'stream' || column === 'type'
+      ? `json_agg(${column})`
+      : `'[' || string_agg(${column}::text, ',') || ']'`,
+  )
+  return `SELECT ${columns.join(', ')} FROM (${text}) AS page`
 })
 
 /**

@@ -1,16 +1,14 @@
-import { briefRow, packedSeparator, unpackedRows } from '../core/packed-rows.ts'
+import { unpackedRows } from '../core/packed-rows.ts'
 import type { BriefPage, LogSlice } from '../core/ports/store.ts'
 import type { BriefRow } from '../core/row-hash.ts'
 import type { Connection } from './connection.ts'
 import { itemStatement, pageBytes, readHead } from './reading.ts'
 import * as sql from './statements.ts'
 
-/** A brief page as few texts, one for each column, which threads hand over quickly as well. */
+/** A brief page as few texts, a JSON array for each column, which threads hand over quickly as well; none without rows. */
 export interface PackedPage extends Omit<BriefPage, 'rows'> {
   readonly columns: readonly string[]
 }
-
-const separator = String.fromCharCode(packedSeparator)
 
 /** Reads a page in one piece; undefined where its events could be large, or where several items would have to be merged. */
 export function readPacked(
@@ -24,16 +22,15 @@ export function readPacked(
   const end = Math.min(toPosition, head)
   if (afterPosition >= end) return { columns: [], scannedTo: afterPosition, head }
   const [text, ...values] = itemStatement(sql.readLogPacked, items?.[0], afterPosition, end, limit)
-  const columns = (connection.first(text, ...values) ?? []).flatMap((cell) =>
-    cell === null ? [] : String(cell),
-  )
-  const [positions = ''] = columns
-  const isFull = positions.split(separator).length >= limit
-  const last = Number(positions.slice(positions.lastIndexOf(separator) + 1))
-  return { columns, scannedTo: isFull ? last : end, head }
+  const [count, last, ...columns] = connection.first(text, ...values) ?? []
+  return {
+    columns: Number(count) === 0 ? [] : (columns as string[]),
+    scannedTo: Number(count) >= limit ? Number(last) : end,
+    head,
+  }
 }
 
 /** The rows again; undefined should they not be as they were put in. */
 export function unpacked({ columns }: PackedPage): readonly BriefRow[] | undefined {
-  return columns.length === 0 ? [] : unpackedRows(columns)?.map(briefRow)
+  return columns.length === 0 ? [] : unpackedRows(columns)
 }

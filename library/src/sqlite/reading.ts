@@ -124,19 +124,19 @@ export function firstMatch(
 interface Form<Row> {
   readonly sql: sql.LogReading
   readonly rowOf: (cells: Cells) => Row
-  readonly bytesOf: (row: Row) => number
+  readonly charactersOf: (cells: Cells) => number
 }
 
 const wholeRows: Form<EventRow> = {
   sql: sql.readLog,
   rowOf: eventRow,
-  bytesOf: ({ data, metadata }) => data.length + metadata.length,
+  charactersOf: (cells) => String(cells[6]).length + String(cells[7]).length,
 }
 
 const briefRows: Form<BriefRow> = {
   sql: sql.readLogBriefly,
   rowOf: briefRow,
-  bytesOf: ({ data }) => data.length,
+  charactersOf: (cells) => String(cells[5]).length,
 }
 
 interface Part<Row> {
@@ -193,7 +193,7 @@ function merged<Row extends BriefRow>(parts: readonly Part<Row>[], after: number
 /** One page: all at once where no event is large, else row by row up to a bound in bytes. */
 function page<Row>(
   connection: Connection,
-  { rowOf, bytesOf }: Form<Row>,
+  { rowOf, charactersOf }: Form<Row>,
   limit: number,
   statement: (most: number) => readonly [string, ...Cell[]],
 ): { readonly rows: readonly Row[]; readonly isEnd: boolean } {
@@ -205,13 +205,12 @@ function page<Row>(
     return { rows, isEnd: rows.length < most }
   }
   const rows: Row[] = []
-  let bytes = 0
+  let characters = 0
   const cursor: Iterable<unknown> = connection.prepare(text).iterate(...values)
   for (const cells of cursor) {
-    const row = rowOf(cells as Cells)
-    rows.push(row)
-    bytes += bytesOf(row)
-    if (bytes >= pageBytes) return { rows, isEnd: false }
+    rows.push(rowOf(cells as Cells))
+    characters += charactersOf(cells as Cells)
+    if (characters >= pageBytes) return { rows, isEnd: false }
   }
   return { rows, isEnd: rows.length < most }
 }

@@ -1,5 +1,5 @@
 import type { ColumnCondition, DocumentQuery } from '../core/document-query.ts'
-import { packedSeparator } from '../core/packed-rows.ts'
+import { packedColumns } from '../core/packed-rows.ts'
 import type { ColumnType, ReadModelShape } from '../core/ports/read-models.ts'
 
 /** Every SQL text of this store, by name. Nothing else in this room writes SQL. */
@@ -73,7 +73,7 @@ export const insertKey = 'INSERT INTO idempotency_key VALUES (?, ?, ?, ?)'
 
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
-const briefColumns = 'position, stream, version, type, schema_version, data, recorded_at_ms'
+const briefColumns = packedColumns.join(', ')
 
 const ofStream = `
   SELECT ${eventColumns} FROM event
@@ -102,7 +102,7 @@ export interface LogReading {
 }
 export const readLog: LogReading = logReading(eventColumns)
 export const readLogBriefly: LogReading = logReading(briefColumns)
-/** A brief page in one row: each column as one text, its values separated by a character that none of them contains. */
+/** A brief page in one row: how many rows, the last position, each column as a JSON array. See `core/packed-rows.ts`. */
 export const readLogPacked: LogReading = {
   all: packed(readLogBriefly.all),
   byTypeAndCategory: packed(readLogBriefly.byTypeAndCategory),
@@ -118,10 +118,12 @@ function logReading(columns: string): LogReading {
 }
 
 function packed(brief: string): string {
-  const columns = briefColumns
-    .split(', ')
-    .map((column) => `group_concat(${column}, char(${packedSeparator}))`)
-  return `SELECT ${columns.join(', ')} FROM (${brief})`
+  const columns = packedColumns.map((column) =>
+    column === 'stream' || column === 'type'
+      ? `json_group_array(${column})`
+      : `'[' || group_concat(${column}, ',') || ']'`,
+  )
+  return `SELECT count(*), max(position), ${columns.join(', ')} FROM (${brief})`
 }
 
 export const matchByTypeAndCategory: string = `SELECT position ${byTypeAndCategory} ORDER BY position LIMIT 1`
