@@ -52,7 +52,7 @@ async function holdFile(path: string, random: Random): Promise<void> {
 }
 
 async function holdLog(url: string, schema: string, random: Random): Promise<void> {
-  await sleep(50 + random.next() * 250)
+  await sleep(100 + random.next() * 900)
   await withClient(url, async (client) => {
     await client.query('BEGIN')
     await client.query(logStatements(schema).lock)
@@ -63,7 +63,7 @@ async function holdLog(url: string, schema: string, random: Random): Promise<voi
 
 /** Ends a connection of a client of ours, so that the answer to what is under way is lost, and nothing else. */
 async function cutConnection(url: string, random: Random): Promise<void> {
-  await sleep(30 + random.next() * 200)
+  await sleep(50 + random.next() * 600)
   await withClient(url, async (client) => {
     await client.query(`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
