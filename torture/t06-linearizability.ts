@@ -21,7 +21,7 @@ import {
 const processCount = 4
 const clientsPerProcess = 8
 /** How long a client waits for the lock, in ms; PostgreSQL takes no less than 100. */
-const timeoutMs = { sqlite: 25, postgres: 100 } as const
+const timeoutMs = { sqlite: 25, postgres: 200 } as const
 const streams = ['account-a', 'account-b', 'account-c', 'account-d', 'account-e']
 
 export const linearizability: TortureTest = {

@@ -52,18 +52,18 @@ async function holdFile(path: string, random: Random): Promise<void> {
 }
 
 async function holdLog(url: string, schema: string, random: Random): Promise<void> {
-  await sleep(100 + random.next() * 900)
+  await sleep(300 + random.next() * 1_200)
   await withClient(url, async (client) => {
     await client.query('BEGIN')
     await client.query(logStatements(schema).lock)
-    await sleep(20 + random.next() * 180)
+    await sleep(100 + random.next() * 300)
     await client.query('ROLLBACK')
   })
 }
 
 /** Ends a connection of a client of ours, so that the answer to what is under way is lost, and nothing else. */
 async function cutConnection(url: string, random: Random): Promise<void> {
-  await sleep(50 + random.next() * 600)
+  await sleep(200 + random.next() * 1_000)
   await withClient(url, async (client) => {
     await client.query(`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
