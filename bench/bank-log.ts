@@ -37,14 +37,12 @@ export class BankLogs {
     let log = this.#logs.get(name)
     if (log === undefined) {
       const place = { store: name, folder: this.#folder, servers: this.#servers }
-      log = written(name, addressOf('bank', place), this.#events * lengths[name])
+      log = written(name, addressOf('bank', place), name === 'memory' ? this.#events / 10 : this.#events)
       this.#logs.set(name, log)
     }
     return log
   }
 }
-
-const lengths: { readonly [name in StoreName]: number } = { sqlite: 1, postgres: 1, memory: 0.1 }
 
 async function written(name: StoreName, place: Promise<string>, events: number): Promise<BankLog> {
   const address = await place

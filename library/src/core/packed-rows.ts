@@ -12,6 +12,22 @@ export const packedColumns = [
 ] as const
 
 /**
+ * What a store selects to pack a page: one JSON array for each column. Names are escaped, numbers and data are JSON already.
+ *
+ * @param arrayOf the store's aggregate of a column of names as a JSON array
+ * @param joined its aggregate of a column's texts with commas between
+ */
+export function packedSelection(
+  arrayOf: (column: string) => string,
+  joined: (column: string) => string,
+): string {
+  const isName = (column: string): boolean => column === 'stream' || column === 'type'
+  return packedColumns
+    .map((column) => (isName(column) ? arrayOf(column) : `'[' || ${joined(column)} || ']'`))
+    .join(', ')
+}
+
+/**
  * The rows of a page that comes as few texts, a JSON array for each column, in order of position. A driver hands over a long
  * text far quicker than many values, and nothing takes one apart as quickly as `JSON.parse`, data and all.
  *

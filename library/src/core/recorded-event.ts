@@ -77,7 +77,7 @@ export class FoldedEvent implements RecordedEvent {
   constructor(row: BriefRow, gaps?: Gaps) {
     this.#row = row
     this.#gaps = gaps
-    this.data = typeof row.data === 'string' ? JSON.parse(row.data) : row.data
+    this.data = dataOf(row)
   }
 
   get position(): number {
@@ -124,6 +124,11 @@ export class FoldedEvent implements RecordedEvent {
     if (this.#gaps !== undefined) this.#gaps.isMet = true
     throw new Error(`the event at position ${this.#row.position} was read without id, metadata and tags`)
   }
+}
+
+/** The data of a row, which the store may have parsed already. */
+export function dataOf({ data }: BriefRow): unknown {
+  return typeof data === 'string' ? JSON.parse(data) : data
 }
 
 /** Whether a row has everything. */

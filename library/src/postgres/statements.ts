@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { packedColumns } from '../core/packed-rows.ts'
+import { packedColumns, packedSelection } from '../core/packed-rows.ts'
 
 /** Every SQL text of the log, by name. Read models have theirs in `read-model-statements.ts`; nothing else writes SQL. */
 
@@ -289,12 +289,11 @@ export const boundedByBytes: (from: Statement, isBrief: boolean) => Statement = 
 
 /** The brief rows of a page in one row, each column as a JSON array: see `core/packed-rows.ts`. */
 export const packed: (from: Statement) => Statement = derived((text) => {
-  const columns = packedColumns.map((column) =>
-    column === 'stream' || column === 'type'
-      ? `json_agg(${column})`
-      : `'[' || string_agg(${column}::text, ',') || ']'`,
+  const columns = packedSelection(
+    (column) => `json_agg(${column})`,
+    (column) => `string_agg(${column}::text, ',')`,
   )
-  return `SELECT ${columns.join(', ')} FROM (${text}) AS page`
+  return `SELECT ${columns} FROM (${text}) AS page`
 })
 
 /**

@@ -1,5 +1,5 @@
 import type { ColumnCondition, DocumentQuery } from '../core/document-query.ts'
-import { packedColumns } from '../core/packed-rows.ts'
+import { packedColumns, packedSelection } from '../core/packed-rows.ts'
 import type { ColumnType, ReadModelShape } from '../core/ports/read-models.ts'
 
 /** Every SQL text of this store, by name. Nothing else in this room writes SQL. */
@@ -118,12 +118,11 @@ function logReading(columns: string): LogReading {
 }
 
 function packed(brief: string): string {
-  const columns = packedColumns.map((column) =>
-    column === 'stream' || column === 'type'
-      ? `json_group_array(${column})`
-      : `'[' || group_concat(${column}, ',') || ']'`,
+  const columns = packedSelection(
+    (column) => `json_group_array(${column})`,
+    (column) => `group_concat(${column}, ',')`,
   )
-  return `SELECT count(*), max(position), ${columns.join(', ')} FROM (${brief})`
+  return `SELECT count(*), max(position), ${columns} FROM (${brief})`
 }
 
 export const matchByTypeAndCategory: string = `SELECT position ${byTypeAndCategory} ORDER BY position LIMIT 1`

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LogSlice } from '../../core/ports/store.ts'
 import { matchesQuery, type QueryItem } from '../../core/query.ts'
+import { dataOf } from '../../core/recorded-event.ts'
 import type { BriefRow } from '../../core/row-hash.ts'
 import { seededRandom } from '../test-host.ts'
 import type { ConformanceCase, ConformanceGroup } from './case.ts'
@@ -149,15 +150,10 @@ async function assertBrief(book: ConformanceContext, given: Partial<LogSlice>): 
     afterPosition = page.scannedTo
   }
   assert.deepEqual(
-    rows.map(parsed),
-    wanted.map(({ id: _id, metadata: _metadata, tags: _tags, ...row }) => parsed(row)),
+    rows.map((row) => ({ ...row, data: dataOf(row) })),
+    wanted.map(({ id: _id, metadata: _metadata, tags: _tags, ...row }) => ({ ...row, data: dataOf(row) })),
     JSON.stringify(given),
   )
-}
-
-/** A store may have parsed the data already. */
-function parsed(row: BriefRow): BriefRow {
-  return { ...row, data: typeof row.data === 'string' ? JSON.parse(row.data) : row.data }
 }
 
 /** Reading the log as a whole and by query. */
