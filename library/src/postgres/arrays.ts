@@ -19,16 +19,19 @@ export function jsonArray(texts: readonly string[]): Buffer {
 }
 
 function ofTexts(oid: number, texts: readonly string[]): Buffer {
-  // A UTF-16 unit takes three bytes in UTF-8 at most; what is left over is cut off, not copied.
-  let mostBytes = headerBytes
-  for (const text of texts) mostBytes += 4 + text.length * 3
-  const buffer = withHeader(oid, texts.length, mostBytes)
+  // Exactly as large as needed: what a busy process throws away beside the heap, the garbage collector counts as well.
+  const lengths = texts.map((text) => Buffer.byteLength(text))
+  const buffer = withHeader(
+    oid,
+    texts.length,
+    lengths.reduce((sum, length) => sum + 4 + length, headerBytes),
+  )
   let offset = headerBytes
-  for (const text of texts) {
-    const bytes = buffer.write(text, offset + 4, 'utf8')
-    offset = buffer.writeInt32BE(bytes, offset) + bytes
+  for (const [index, text] of texts.entries()) {
+    offset = buffer.writeInt32BE(lengths[index] as number, offset)
+    offset += buffer.write(text, offset, 'utf8')
   }
-  return buffer.subarray(0, offset)
+  return buffer
 }
 
 /** `int8[]`, of safe integers. */
@@ -45,10 +48,13 @@ export function int8Array(numbers: readonly number[]): Buffer {
 
 /** `uuid[]`, of UUIDs in their text form. */
 export function uuidArray(ids: readonly string[]): Buffer {
-  return ofBytes(
-    oids.uuid,
-    ids.map((id) => Buffer.from(id.replaceAll('-', ''), 'hex')),
-  )
+  const buffer = withHeader(oids.uuid, ids.length, headerBytes + ids.length * 20)
+  let offset = headerBytes
+  for (const id of ids) {
+    offset = buffer.writeInt32BE(16, offset)
+    offset += buffer.write(id.replaceAll('-', ''), offset, 'hex')
+  }
+  return buffer
 }
 
 /** `bytea[]`. */
