@@ -56,6 +56,7 @@ export const forLibraryTests: Room = {
     '@daybook/postgres-server',
     '@daybook/postgres-server/recycling',
     '@daybook/postgres-server/testing',
+    '@daybook/postgres-server/watched',
   ],
 }
 

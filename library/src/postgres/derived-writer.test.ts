@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { testServer } from '@daybook/postgres-server/testing'
+import { watchedDriver } from '@daybook/postgres-server/watched'
 import { Client } from 'pg'
 import { nodeHost } from '../host/node-host.ts'
-import type { PostgresDriver, PostgresQuery, PostgresSettings } from './driver.ts'
+import type { PostgresDriver } from './driver.ts'
 import { postgres } from './index.ts'
 
 const server = await testServer()
@@ -51,22 +52,11 @@ it('tells nobody in the midst of a transaction, whose commit would then not wait
   assert.ok(told < begun || told > ended, sent.join('\n'))
 })
 
-/** The module pg, which notes what is sent on the connection for read models. */
+/** Notes what is sent on the connection for read models. */
 function watched(sent: string[]): PostgresDriver {
-  class WatchedClient extends Client {
-    constructor(settings: PostgresSettings) {
-      super({ ...settings })
-      const { fallback_application_name: purpose } = settings
-      const isWatched = purpose === 'daybook read models'
-      const send = this.query.bind(this)
-      const value = (query: PostgresQuery): unknown => {
-        if (isWatched) sent.push(query.text.trim())
-        return send(query)
-      }
-      Object.defineProperty(this, 'query', { value })
-    }
-  }
-  return { Client: WatchedClient }
+  return watchedDriver((text, _client, { fallback_application_name: purpose }) => {
+    if (purpose === 'daybook read models') sent.push(text.trim())
+  })
 }
 
 async function until(client: Client, text: string): Promise<void> {

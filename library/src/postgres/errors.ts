@@ -150,6 +150,11 @@ export function isOvertaken(error: unknown): boolean {
   return isServerError(error) && keys.test(error.constraint ?? '')
 }
 
+/** True when a stream has the version already that was to be its next. */
+export function isVersionTaken(error: unknown): boolean {
+  return isServerError(error) && error.constraint === 'event_index_pkey'
+}
+
 /** True when what a prepared statement returns is not what it returned when it was prepared: a table was altered. */
 export function isResultChanged(error: unknown): boolean {
   return isServerError(error) && error.code === '0A000'

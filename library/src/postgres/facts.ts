@@ -6,35 +6,71 @@ import { genesisHash } from '../core/row-hash.ts'
 import { byteaArray, int8Array, jsonArray, textArray, uuidArray } from './arrays.ts'
 import type { Row, Runner } from './connection.ts'
 import { ConnectionLost } from './errors.ts'
+import type { Recollection } from './foresight.ts'
 import type { LogStatements } from './statements.ts'
 import { type Transaction, together } from './transaction.ts'
 
-/** Reads everything that a batch needs, in one round trip, under the lock. `knownPosition` is one the log has. */
+/** What was found under the lock, or foreseen, and how. */
+export interface FoundFacts extends HeldFacts {
+  /** The streams whose versions were looked up. */
+  readonly lookedUp: readonly string[]
+  /** Those whose versions are remembered: they may have more by now, unless an event is written behind them. */
+  readonly remembered: readonly string[]
+  /** True when the log goes on from what was remembered of it, so that no stream has fewer events than remembered. */
+  readonly isContinued: boolean
+}
+
+/**
+ * Reads everything that a batch needs, in one round trip, under the lock.
+ *
+ * @param known a position that the log has, or what is remembered of it: versions that are, are not looked up
+ */
 export async function heldFacts(
   runner: Runner,
   sql: LogStatements,
   requests: readonly AppendRequest[],
-  knownPosition: number,
-): Promise<HeldFacts> {
+  known: number | Recollection,
+): Promise<FoundFacts> {
   const needs = needsOf(requests)
-  const versions = readVersions(runner, sql, needs.streams, leastVersions(requests))
+  const least = leastVersions(requests)
+  const remembered = typeof known === 'number' ? new Map<string, number>() : known.versions
+  const unknown = needs.streams.filter((stream) => !remembered.has(stream))
+  const versions = readVersions(runner, sql, unknown, least)
   const ids = needs.ids.length === 0 ? nothing : runner.run(sql.readIds, [uuidArray(needs.ids)])
   const keys = readKeys(runner, sql, needs.keys)
   const matches = needs.conditions.map(({ items, after }) => firstMatch(runner, sql, items, after))
-  const [head, held, idRows, keyRecords, positions] = await together([
-    readHead(runner, sql, knownPosition),
+  const [{ head, isContinued }, held, idRows, keyRecords, positions] = await together([
+    readContinuation(runner, sql, known),
     versions,
     ids,
     keys,
     together(matches),
   ])
+  const isEnough = isContinued || unknown.length === needs.streams.length
   return {
     head,
-    versions: held,
+    versions: isEnough
+      ? new Map([...remembered, ...held])
+      : await readVersions(runner, sql, needs.streams, least),
     keys: keyRecords,
     ids: new Set(idRows.map(([id]) => String(id))),
     matches: positions,
+    lookedUp: isEnough ? unknown : needs.streams,
+    remembered: isEnough ? [...remembered.keys()] : [],
+    isContinued,
   }
+}
+
+/** The same facts with versions that are looked up, all of them. */
+export async function lookedUpAgain(
+  runner: Runner,
+  sql: LogStatements,
+  requests: readonly AppendRequest[],
+  facts: FoundFacts,
+): Promise<FoundFacts> {
+  const { streams } = needsOf(requests)
+  const versions = await readVersions(runner, sql, streams, leastVersions(requests))
+  return { ...facts, versions, lookedUp: streams, remembered: [] }
 }
 
 const nothing: Promise<readonly Row[]> = Promise.resolve([])
@@ -74,6 +110,23 @@ async function readVersions(
 export async function readHead(runner: Runner, sql: LogStatements, knownPosition: number): Promise<LogHead> {
   const [row] = await runner.run(sql.readHead, [knownPosition])
   if (row === undefined && knownPosition > 0) return readHead(runner, sql, 0)
+  return headOf(row)
+}
+
+/** The end of the log, and whether the log goes on from what is remembered of it. */
+async function readContinuation(
+  runner: Runner,
+  sql: LogStatements,
+  known: number | Recollection,
+): Promise<{ readonly head: LogHead; readonly isContinued: boolean }> {
+  if (typeof known === 'number') return { head: await readHead(runner, sql, known), isContinued: false }
+  const { position, chainHash } = known.head
+  const [row] = await runner.run(sql.readHead, [position])
+  if (row === undefined) return { head: await readHead(runner, sql, 0), isContinued: false }
+  return { head: headOf(row), isContinued: row[3] === Buffer.from(chainHash).toString('hex') }
+}
+
+function headOf(row: Row | undefined): LogHead {
   const [position, recordedAtMs, chainHash] = row ?? []
   if (position === undefined) return { position: 0, recordedAtMs: 0, chainHash: genesisHash }
   return {

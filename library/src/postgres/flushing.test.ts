@@ -1,41 +1,21 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { type TestServer, testServer } from '@daybook/postgres-server/testing'
-import { Client } from 'pg'
+import { type Watch, watchedDriver } from '@daybook/postgres-server/watched'
 import { z } from 'zod'
 import type { Store } from '../core/ports/store.ts'
 import { nodeHost } from '../host/node-host.ts'
 import { type Book, defineEvents, openBook, projection } from '../index.ts'
-import type { PostgresDriver, PostgresQuery, PostgresSettings } from './driver.ts'
 import { postgres } from './index.ts'
 
 const server: TestServer = await testServer()
 const database = await server.createDatabase()
 after(() => server.dispose())
 
-/** Told of each statement before it is sent; may break the connection, or return what is sent instead. */
-type Watch = (text: string, client: object) => unknown
-
-/** The module pg, whose clients show each statement before they send it. */
-function watched(watch: Watch): PostgresDriver {
-  class WatchedClient extends Client {
-    constructor(settings: PostgresSettings) {
-      super({ ...settings })
-      const send = this.query.bind(this)
-      const value = (query: PostgresQuery): unknown => {
-        const instead = watch(query.text, this)
-        return send(typeof instead === 'string' ? { ...query, text: instead } : query)
-      }
-      Object.defineProperty(this, 'query', { value })
-    }
-  }
-  return { Client: WatchedClient }
-}
-
 let books = 0
 
 async function openWatched(watch: Watch, schema = `book_${++books}`): Promise<Book> {
-  const store = postgres(server.url(database), { schema, migrate: true, driver: watched(watch) })
+  const store = postgres(server.url(database), { schema, migrate: true, driver: watchedDriver(watch) })
   return openBook({ store })
 }
 
@@ -220,7 +200,7 @@ for (const mode of ['inline', 'live'] as const) {
     let flushes = 0
     const schema = `book_${++books}`
     const storeWatched = (watch: Watch): Store =>
-      postgres(server.url(database), { schema, migrate: true, driver: watched(watch) })
+      postgres(server.url(database), { schema, migrate: true, driver: watchedDriver(watch) })
     await using other = await openBook({ store: storeWatched(() => undefined), projections: [counts] })
     const count = (text: string): void => void (kindOf(text) === 'flush' && flushes++)
     await using book = await openBook({ store: storeWatched(count), projections: [counts] })
@@ -238,11 +218,11 @@ it('the commit of a transaction that only read flushes what it read', async () =
   const sent: string[] = []
   await using book = await openWatched(() => undefined)
   await append(book)
-  const { Client: WatchedClient } = watched((text) => void sent.push(kindOf(text)))
+  const { Client: WatchedClient } = watchedDriver((text) => void sent.push(kindOf(text)))
   const transaction = new WatchedClient({ connectionString: server.url(database) })
   await transaction.connect()
   const run = (text: string): Promise<unknown> =>
-    transaction.query({ text, rowMode: 'array', types: { getTypeParser: () => (cell) => cell } })
+    transaction.query({ text, rowMode: 'array', types: { getTypeParser: () => (cell: string) => cell } })
   await run('BEGIN')
   assert.equal((await book.readStream('a-1', { transaction }).toArray()).length, 1)
   assert.equal(sent.filter((kind) => kind === 'flush').length, 1)

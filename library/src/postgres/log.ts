@@ -1,11 +1,4 @@
-import {
-  type AppendOutcome,
-  type AppendPlan,
-  type HeldFacts,
-  type LogHead,
-  needsOf,
-  planAppend,
-} from '../core/append-plan.ts'
+import { type AppendOutcome, type AppendPlan, type LogHead, planAppend } from '../core/append-plan.ts'
 import type { AppendRequest } from '../core/append-request.ts'
 import { DaybookError } from '../core/errors.ts'
 import type { Host } from '../core/ports/host.ts'
@@ -17,11 +10,12 @@ import {
   ConnectionLost,
   isConnectionLoss,
   isOvertaken,
+  isVersionTaken,
   isWorthRepeating,
   openedReadOnly,
   translated,
 } from './errors.ts'
-import { heldFacts, insertBehind, insertPlan, Unforeseen } from './facts.ts'
+import { type FoundFacts, heldFacts, insertBehind, insertPlan, lookedUpAgain, Unforeseen } from './facts.ts'
 import { type FlushedEvent, type Flusher, flushedFrom, flushValues } from './flushing.ts'
 import { Foresight } from './foresight.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
@@ -206,18 +200,46 @@ export class PostgresLog extends PostgresReader implements EventLog {
    * flush, which looks whether the rows are still there: a crash between the two cannot go unnoticed.
    */
   async #writeFound(transaction: Transaction, batch: Batch, attempt: Attempt): Promise<void> {
-    const { requests, inline, turn } = batch
-    const { host, sql, timeoutMs, schema } = this.#parts
-    const [, facts] = await transaction.sendTogether(() => [
+    const { requests, turn } = batch
+    const { sql, timeoutMs } = this.#parts
+    const known = this.#foresight.recall(requests) ?? this.#knownPosition
+    const [, found] = await transaction.sendTogether(() => [
       transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
-      heldFacts(transaction, sql, requests, this.#knownPosition),
+      heldFacts(transaction, sql, requests, known),
     ])
-    if (!(await turn.mayGoOn(facts.head))) throw new PreviousFailed()
-    this.#knownPosition = facts.head.position
-    const plan = planAppend(facts, requests, host.now(), this.#hasher)
+    if (!(await turn.mayGoOn(found.head))) throw new PreviousFailed()
+    this.#knownPosition = found.head.position
+    const { facts, plan } = await this.#planOn(transaction, requests, found)
     attempt.plan = plan
-    this.#foresight.learn(facts, plan, needsOf(requests).streams)
-    const end = (): Promise<unknown>[] => this.#end(transaction, { ...batch, plan, facts })
+    this.#foresight.learn(facts, plan)
+    try {
+      await this.#write(transaction, { ...batch, plan, facts })
+    } catch (error) {
+      if (!isVersionTaken(error)) throw error
+      this.#foresight.beCautious()
+      throw new Unforeseen()
+    }
+  }
+
+  /** Plans on what was found. A version that is only remembered must be proven by the event that comes next. */
+  async #planOn(
+    transaction: Transaction,
+    requests: readonly AppendRequest[],
+    found: FoundFacts,
+  ): Promise<{ readonly facts: FoundFacts; readonly plan: AppendPlan }> {
+    const nowMs = this.#parts.host.now()
+    const plan = planAppend(found, requests, nowMs, this.#hasher)
+    const written = new Set(plan.rows.map(({ stream }) => stream))
+    if (found.remembered.every((stream) => written.has(stream))) return { facts: found, plan }
+    const facts = await lookedUpAgain(transaction, this.#parts.sql, requests, found)
+    return { facts, plan: planAppend(facts, requests, nowMs, this.#hasher) }
+  }
+
+  /** Writes what is planned, has the inline projections follow, and commits. */
+  async #write(transaction: Transaction, batch: PlannedBatch): Promise<void> {
+    const { inline, plan } = batch
+    const { sql, schema } = this.#parts
+    const end = (): Promise<unknown>[] => this.#end(transaction, batch)
     if (inline === undefined || plan.rows.length === 0) {
       await transaction.sendTogether(() => [...insertPlan(transaction, sql, plan), ...end()])
     } else {
@@ -261,7 +283,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
   }
 
   /** Whether nobody else appended since this process did. */
-  #isOwnHead({ head }: HeldFacts): boolean {
+  #isOwnHead({ head }: FoundFacts): boolean {
     return head.position === this.#ownHead && this.#ownHead > 0
   }
 
@@ -349,7 +371,7 @@ class PreviousFailed extends Error {}
 /** With what it is to write, and what that was decided on. */
 interface PlannedBatch extends Batch {
   readonly plan: AppendPlan
-  readonly facts: HeldFacts
+  readonly facts: FoundFacts
 }
 
 interface Attempt {

@@ -89,6 +89,7 @@ export interface LogStatements {
   readonly lock: string
   readonly readBook: Statement
   readonly readMissingRights: Statement
+  /** The head, if it is not before a position, and the chain hash at that position. */
   readonly readHead: Statement
   /** Writes a small record, whose commit flushes all before it, and reads what is flushed by that; see `flushing.ts`. */
   readonly flush: Statement
@@ -137,7 +138,8 @@ export function logStatements(schema: string): LogStatements {
     readMissingRights: missingRights(inSchema),
     // The bound is a position known to exist: with a partitioned log it leaves out all older partitions.
     readHead: statement(
-      `SELECT position, recorded_at_ms, encode(chain_hash, 'hex') FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
+      `SELECT position, recorded_at_ms, encode(chain_hash, 'hex'), (SELECT encode(chain_hash, 'hex') FROM ${event} WHERE position = $1)
+      FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
     // A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `hearWarnings`.
     flush: statement(`
