@@ -57,6 +57,8 @@ async function muster(
   if (flush === 'plain') await (await PlainLog.open(address, 1)).pool.end()
   else await (await openBook({ store: postgres(address, { migrate: true }) })).close()
   const appenders = await Appenders.start(processes, { address, callers, flush, connections })
+  // Processes that share the work need so many times as long until their code is compiled as well as that of one.
+  await appenders.run(sliceMs * processes)
   return {
     side: () => appenders.run(sliceMs),
     close: async () => {
