@@ -215,7 +215,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     try {
       await this.#write(transaction, { ...batch, plan, facts })
     } catch (error) {
-      if (!isVersionTaken(error)) throw error
+      if (facts.remembered.length === 0 || !isVersionTaken(error)) throw error
       this.#foresight.beCautious()
       throw new Unforeseen()
     }
