@@ -105,3 +105,15 @@ export function flushedFrom(rows: readonly Row[]): Flushed {
   )
   return { head: Number(rows[0]?.[4] ?? 0), events: new Map(events) }
 }
+
+/** Whether an event has the id given, or the chain hash, as bytes or in hexadecimal digits. */
+export function isOf(event: FlushedEvent | undefined, proof: string | Uint8Array): boolean {
+  if (event === undefined) return false
+  const digits = typeof proof === 'string' ? proof : Buffer.from(proof).toString('hex')
+  return event.id === digits || event.chainHash === digits
+}
+
+/** What is thrown for an event that is not what it was, or not there. */
+export function gone(position: number): ConnectionLost {
+  return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
+}

@@ -7,7 +7,6 @@ import { RowHasher } from '../core/row-hash.ts'
 import { uuidArray } from './arrays.ts'
 import type { Session } from './connection.ts'
 import {
-  ConnectionLost,
   isConnectionLoss,
   isOvertaken,
   isVersionTaken,
@@ -16,7 +15,7 @@ import {
   translated,
 } from './errors.ts'
 import { type FoundFacts, heldFacts, insertBehind, insertPlan, lookedUpAgain, Unforeseen } from './facts.ts'
-import { type FlushedEvent, type Flusher, flushedFrom, flushValues } from './flushing.ts'
+import { type Flusher, flushedFrom, flushValues, gone, isOf } from './flushing.ts'
 import { Foresight } from './foresight.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
 import { namingHolder } from './lock-holders.ts'
@@ -61,6 +60,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   #knownPosition = 0
   /** The head as it was after the last append of this process. */
   #ownHead = 0
+  /** Nobody else had appended when the log was last looked at. */
+  #isAlone = true
   /** Everything up to here is known to be durable. */
   #durablePosition = 0
 
@@ -88,7 +89,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     try {
       const plan = await this.#appendDurably({ requests, inline, turn, writer })
       partitions.reached(plan.head.position)
-      if (plan.rows.length > 0) notifier.notify()
+      if (plan.rows.length > 0) notifier.notify(this.#isAlone ? 'alone' : 'shared')
       return plan.outcomes
     } catch (error) {
       throw await namingHolder(translated(error, name), { runner: readers[0] as Session, schema, host })
@@ -164,15 +165,16 @@ export class PostgresLog extends PostgresReader implements EventLog {
   async #attempt(batch: Batch, attempt: Attempt): Promise<void> {
     const { requests, inline, writer } = batch
     const { host, flush } = this.#parts
+    const flushesLater = this.#isShared(batch)
     await using transaction = new Transaction(writer, await writer.connected())
     try {
       const facts = inline === undefined ? this.#foresight.factsFor(requests) : undefined
       const plan = facts && planAppend(facts, requests, host.now(), this.#hasher)
       // A refusal is an answer that must rest on what was found.
       if (facts !== undefined && plan !== undefined && plan.rows.length > 0) {
-        await this.#writeForeseen(transaction, { ...batch, plan, facts }, attempt)
+        await this.#writeForeseen(transaction, { ...batch, flushesLater, plan, facts }, attempt)
       } else {
-        await this.#writeFound(transaction, batch, attempt)
+        await this.#writeFound(transaction, { ...batch, flushesLater }, attempt)
       }
       if (flush !== 'never') transaction.requireNoWarning()
     } catch (error) {
@@ -184,12 +186,14 @@ export class PostgresLog extends PostgresReader implements EventLog {
 
   /** One round trip: lock, rows if the log is as it was foreseen, commit and flush. */
   async #writeForeseen(transaction: Transaction, batch: PlannedBatch, attempt: Attempt): Promise<void> {
-    const { plan, facts } = batch
+    const { plan, facts, flushesLater } = batch
     const { sql, timeoutMs } = this.#parts
     attempt.plan = plan
     this.#foresight.learn(facts, plan)
     await transaction.sendTogether(() => {
-      const locked = transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock};${noteLock}`)
+      const locked = transaction.run(
+        `${begin(timeoutMs, !flushesLater)};${hearWarnings};${sql.lock};${noteLock}`,
+      )
       const inserted = insertBehind(transaction, sql, plan, facts.head)
       return [locked, inserted, ...this.#end(transaction, batch, inserted)]
     })
@@ -199,16 +203,17 @@ export class PostgresLog extends PostgresReader implements EventLog {
    * Two round trips: lock and facts; rows, commit and flush. The lock is free as soon as the commit is done, before the
    * flush, which looks whether the rows are still there: a crash between the two cannot go unnoticed.
    */
-  async #writeFound(transaction: Transaction, batch: Batch, attempt: Attempt): Promise<void> {
-    const { requests, turn } = batch
+  async #writeFound(transaction: Transaction, batch: BegunBatch, attempt: Attempt): Promise<void> {
+    const { requests, turn, flushesLater } = batch
     const { sql, timeoutMs } = this.#parts
     const known = this.#foresight.recall(requests) ?? this.#knownPosition
     const [, found] = await transaction.sendTogether(() => [
-      transaction.run(`${begin(timeoutMs, true)};${hearWarnings};${sql.lock}`),
+      transaction.run(`${begin(timeoutMs, !flushesLater)};${hearWarnings};${sql.lock}`),
       heldFacts(transaction, sql, requests, known),
     ])
     if (!(await turn.mayGoOn(found.head))) throw new PreviousFailed()
     this.#knownPosition = found.head.position
+    this.#isAlone = this.#ownHead === 0 || this.#isOwnHead(found)
     const { facts, plan } = await this.#planOn(transaction, requests, found)
     attempt.plan = plan
     this.#foresight.learn(facts, plan)
@@ -252,10 +257,10 @@ export class PostgresLog extends PostgresReader implements EventLog {
 
   /** Ends the transaction and makes it durable: in one step, or by letting go of the lock first. */
   #end(transaction: Transaction, batch: PlannedBatch, inserted?: Promise<void>): Promise<unknown>[] {
-    const { turn, plan } = batch
+    const { turn, plan, flushesLater } = batch
     const { flush } = this.#parts
     const hasWritten = plan.rows.length > 0 || plan.keys.length > 0
-    const isApart = flush === 'never' || (flush === 'outside-lock' && this.#isShared(batch))
+    const isApart = flushesLater || (flush === 'outside-lock' && !this.#isOwnHead(batch.facts))
     // An answer that rests on events of others must not come before these are durable either.
     const mustFlush = flush !== 'never' && (hasWritten ? isApart : plan.head.position > this.#durablePosition)
     const ended = async (): Promise<void> => {
@@ -265,7 +270,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       turn.commit()
     }
     const pending = [
-      ...(hasWritten && isApart ? [transaction.run(flushLater)] : []),
+      ...(hasWritten && isApart && !flushesLater ? [transaction.run(flushLater)] : []),
       ended(),
       ...(mustFlush ? [this.#flush(transaction, plan.head)] : []),
     ]
@@ -275,11 +280,13 @@ export class PostgresLog extends PostgresReader implements EventLog {
   }
 
   /**
-   * Whether others may want the lock: other processes, or the next batch of this one. While nobody does, a flush before
-   * its release costs least.
+   * Whether others may want the lock, so that it must be free before the flush: other processes, or the next batch of this
+   * one. While nobody does, a flush before its release costs least.
    */
-  #isShared({ requests, turn, facts }: PlannedBatch): boolean {
-    return turn.isOverlapping || requests.length >= fewRequests || !this.#isOwnHead(facts)
+  #isShared({ requests, turn }: Batch): boolean {
+    const { flush } = this.#parts
+    if (flush !== 'outside-lock') return flush === 'never'
+    return turn.isOverlapping || requests.length >= fewRequests || !this.#isAlone
   }
 
   /** Whether nobody else appended since this process did. */
@@ -343,17 +350,6 @@ export class PostgresLog extends PostgresReader implements EventLog {
   }
 }
 
-/** Whether an event has the id given, or the chain hash, as bytes or in hexadecimal digits. */
-function isOf(event: FlushedEvent | undefined, proof: string | Uint8Array): boolean {
-  if (event === undefined) return false
-  const digits = typeof proof === 'string' ? proof : Buffer.from(proof).toString('hex')
-  return event.id === digits || event.chainHash === digits
-}
-
-function gone(position: number): ConnectionLost {
-  return new ConnectionLost(new Error(`the event at position ${position} was lost when the server crashed`))
-}
-
 /** What is appended together, and how. */
 interface Batch {
   readonly requests: readonly AppendRequest[]
@@ -368,8 +364,13 @@ const fewRequests = 8
 /** The turn before failed at its end: it is done again first. */
 class PreviousFailed extends Error {}
 
+interface BegunBatch extends Batch {
+  /** Its commit does not wait for the disk; the flush comes behind it. */
+  readonly flushesLater: boolean
+}
+
 /** With what it is to write, and what that was decided on. */
-interface PlannedBatch extends Batch {
+interface PlannedBatch extends BegunBatch {
   readonly plan: AppendPlan
   readonly facts: FoundFacts
 }

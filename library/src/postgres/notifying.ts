@@ -13,8 +13,11 @@ export interface NotifierParts {
   readonly readPosition: () => Promise<number>
 }
 
-/** No more notifications than this: one that waits covers all that happened meanwhile. */
-const debounceMs = 5
+/**
+ * No more notifications than this: one that waits covers all that happened meanwhile. Each takes a lock of the whole server.
+ * Where others append as well, theirs wake up whoever listens, too.
+ */
+const debounceMs = { alone: 5, shared: 20 } as const
 /** How often the head is looked at when notifications arrive, and when they do not. */
 const pollMs = { behindNotifications: 1_000, alone: 50 } as const
 
@@ -42,8 +45,12 @@ export class Notifier {
     return this.#look()
   }
 
-  /** Tells everybody that there are new events. */
-  notify(): void {
+  /**
+   * Tells everybody that there are new events.
+   *
+   * @param where whether others append to the log as well
+   */
+  notify(where: keyof typeof debounceMs = 'alone'): void {
     this.#tellListeners()
     if (this.#isClosed) return
     if (this.#send !== undefined) {
@@ -53,15 +60,15 @@ export class Notifier {
     // A notification that is lost is made up for by the poll of whoever misses it.
     const sending = this.#parts.sender.run(this.#parts.sql.notify).catch(() => undefined)
     // No more than one at a time: where the server is away, each would wait for its own time-out, one after the other.
-    this.#send = setTimeout(() => void sending.then(() => this.#sent()), debounceMs)
+    this.#send = setTimeout(() => void sending.then(() => this.#sent(where)), debounceMs[where])
     this.#send.unref()
   }
 
-  #sent(): void {
+  #sent(where: keyof typeof debounceMs): void {
     this.#send = undefined
     if (!this.#isSendingAgain) return
     this.#isSendingAgain = false
-    this.notify()
+    this.notify(where)
   }
 
   /** Calls back when there may be new events; returns how to stop. */
