@@ -74,6 +74,8 @@ export async function repeated(log: LogReader, record: KeyRecord): Promise<Appen
       limit: lastPosition - after,
     })
     events.push(...reader.events(page.rows))
+    // The log may have become shorter since the key was read: what was not flushed is gone after a crash.
+    if (page.scannedTo <= after) break
     after = page.scannedTo
   }
   return { events, position: lastPosition, isRepeat: true }
@@ -86,11 +88,18 @@ export async function findRepeat(
   key: string | undefined,
   content: () => string,
 ): Promise<Appended | undefined> {
-  const record = key === undefined ? undefined : await log.findKey(key)
-  if (record === undefined) return undefined
-  if (record.fingerprint !== context.preparation.fingerprint(content())) throw keyReused(record)
-  const first = await repeated(log, record)
-  const last = first.events.at(-1)
-  if (last !== undefined) await log.whenDurable(last.position, last.id)
-  return first
+  let record = key === undefined ? undefined : await log.findKey(key)
+  while (key !== undefined && record !== undefined) {
+    if (record.fingerprint !== context.preparation.fingerprint(content())) throw keyReused(record)
+    const first = await repeated(log, record)
+    const last = first.events.at(-1)
+    if (last !== undefined) await log.whenDurable(last.position, last.id)
+    // A record that was not flushed may be gone after a crash, and others stand at its positions. What was read is durable
+    // by now: if the key still leads to these positions, it is what the key led to.
+    const again = await log.findKey(key)
+    const isSame = again?.firstPosition === record.firstPosition && again.eventCount === record.eventCount
+    if (isSame && first.events.length === record.eventCount) return first
+    record = again
+  }
+  return undefined
 }
