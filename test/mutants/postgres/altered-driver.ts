@@ -29,8 +29,8 @@ export interface Sent {
 /** What is to be known of the conversations of a driver. */
 export interface Conversations {
   readonly sent: Sent[]
-  /** SQLSTATE of each error of the server. */
-  readonly sqlStates: string[]
+  /** Of each error of the server the constraint that it names, or else its SQLSTATE. */
+  readonly refusals: string[]
   /** How often something was altered. */
   altered: number
   /** Statements sent and answers received so far. */
@@ -55,7 +55,7 @@ export function alteredDriver(alteration: Alteration, conversations: Conversatio
 }
 
 function alter(client: PostgresConnection, alteration: Alteration, conversations: Conversations): void {
-  const { sent, sqlStates } = conversations
+  const { sent, refusals } = conversations
   const send = client.query.bind(client)
   const takenDown: Send = async (query) => {
     const entry: Sent = {
@@ -68,7 +68,8 @@ function alter(client: PostgresConnection, alteration: Alteration, conversations
     try {
       return await send(query)
     } catch (error) {
-      if (error instanceof Error && 'code' in error) sqlStates.push(String(error.code))
+      if (error instanceof Error && 'code' in error)
+        refusals.push(String(('constraint' in error && error.constraint) || error.code))
       throw error
     } finally {
       entry.answered = conversations.happenings++

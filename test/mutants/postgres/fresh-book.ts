@@ -16,7 +16,7 @@ let schemas = 0
 
 /** An empty book in a schema of its own, and connections for its callers, both altered. */
 export function freshPostgresBook(url: string, alteration: Alteration = whole): PostgresUnderTest {
-  const conversations: Conversations = { sent: [], sqlStates: [], altered: 0, happenings: 0 }
+  const conversations: Conversations = { sent: [], refusals: [], altered: 0, happenings: 0 }
   const driver = alteredDriver(alteration, conversations)
   const schema = `book_${++schemas}`
   const options: PostgresOptions = { schema, driver, migrate: true }
