@@ -64,12 +64,6 @@ export const appendingOnServer: readonly Benchmark[] = [
     connections: slowed,
     isSlowed: true,
   }),
-  benchmark('append-64-vs-pool-of-20-slow-flush', {
-    product: singly(64),
-    plain: plainSingly(64),
-    connections: quick,
-    isSlowed: true,
-  }),
   benchmark('append-64-inside-lock-slow-flush', {
     product: singly(64),
     plain: plainSingly(64),
