@@ -5,6 +5,7 @@ import {
   prepareAppend,
   type StreamAppend,
 } from '../core/append-request.ts'
+import { DaybookError } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import type { EventLog, LogReader } from '../core/ports/store.ts'
 import { RowReader } from '../core/recorded-event.ts'
@@ -88,8 +89,9 @@ export async function findRepeat(
   key: string | undefined,
   content: () => string,
 ): Promise<Appended | undefined> {
-  let record = key === undefined ? undefined : await log.findKey(key)
-  while (key !== undefined && record !== undefined) {
+  if (key === undefined) return undefined
+  let record = await log.findKey(key)
+  for (let attempt = 1; record !== undefined; attempt++) {
     if (record.fingerprint !== context.preparation.fingerprint(content())) throw keyReused(record)
     const first = await repeated(log, record)
     const last = first.events.at(-1)
@@ -99,7 +101,19 @@ export async function findRepeat(
     const again = await log.findKey(key)
     const isSame = again?.firstPosition === record.firstPosition && again.eventCount === record.eventCount
     if (isSame && first.events.length === record.eventCount) return first
+    if (attempt === mostReadings) throw leadsNowhere(record)
     record = again
   }
   return undefined
+}
+
+/** It takes a crash of the server for a key to be read in vain. */
+const mostReadings = 5
+
+function leadsNowhere({ key, firstPosition, eventCount }: KeyRecord): DaybookError {
+  return new DaybookError(
+    'STORE_CORRUPT',
+    `the idempotency key ${JSON.stringify(key)} leads to ${eventCount} events from position ${firstPosition} on, which the log does not have`,
+    { key, firstPosition, eventCount },
+  )
 }

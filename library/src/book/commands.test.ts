@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import type { KeyRecord } from '../core/append-plan.ts'
 import {
   accepted,
   type Book,
@@ -193,4 +194,61 @@ test('events that the decider does not know are refused on its streams, and only
   })
   await book.append('other-1', { type: 'Unknown', data: {} })
   await assert.rejects(book.append('account-1', []), { code: 'ILLEGAL_ARGUMENT' })
+})
+
+/**
+ * A store that says of a key so many times what stood there before a crash: a key is looked up before its events are
+ * read, and a crash of the server may take back in between what was not flushed.
+ */
+function forgetful(times: number, before: Partial<KeyRecord>): { readonly store: Store; arm(): void } {
+  let left = 0
+  const { name, open } = memory()
+  return {
+    store: {
+      name,
+      async open(host) {
+        const opened = await open(host)
+        const findKey = opened.log.findKey.bind(opened.log)
+        opened.log.findKey = async (key) => {
+          const record = await findKey(key)
+          return record === undefined || left-- <= 0 ? record : { ...record, ...before }
+        }
+        return opened
+      },
+    },
+    arm: () => {
+      left = times
+    },
+  }
+}
+
+for (const [what, firstPosition] of [
+  ['is not answered with the events of others that took the place of lost ones', 1],
+  ['does not wait for positions that the log does not have any more', 3],
+] as const) {
+  test(`a repeat ${what}`, async () => {
+    const { store, arm } = forgetful(1, { firstPosition })
+    await using book = await open(store)
+    await book.execute(account.deposit('other', { cents: 1 }))
+    const key = { idempotencyKey: 'once' }
+    const first = accepted(await book.execute(account.deposit('1', { cents: 5 }), key))
+    arm()
+    const again = accepted(await book.execute(account.deposit('1', { cents: 5 }), key))
+    assert.equal(again.isRepeat, true)
+    assert.deepEqual(again.events, first.events)
+    assert.equal(again.state.cents, 5)
+  })
+}
+
+test('a key that leads to events that are not there is damage', async () => {
+  const { store, arm } = forgetful(Number.POSITIVE_INFINITY, { firstPosition: 3 })
+  await using book = await open(store)
+  const key = { idempotencyKey: 'once' }
+  await book.execute(account.deposit('1', { cents: 5 }), key)
+  arm()
+  const again = book.execute(account.deposit('1', { cents: 5 }), key)
+  await assert.rejects(again, {
+    code: 'STORE_CORRUPT',
+    message: /"once" leads to 1 events from position 3 on/,
+  })
 })

@@ -114,7 +114,7 @@ it('sends no notification while the one before is not answered, and then one tha
     readPosition: async () => 0,
   })
   for (let count = 0; count < 5; count++) {
-    notifier.notify()
+    notifier.notify('alone')
     t.mock.timers.tick(1_000)
   }
   assert.equal(sent, 1)

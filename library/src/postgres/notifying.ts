@@ -50,7 +50,7 @@ export class Notifier {
    *
    * @param where whether others append to the log as well
    */
-  notify(where: keyof typeof debounceMs = 'alone'): void {
+  notify(where: keyof typeof debounceMs): void {
     this.#tellListeners()
     if (this.#isClosed) return
     if (this.#send !== undefined) {
