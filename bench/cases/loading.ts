@@ -30,10 +30,11 @@ async function loading(name: string, setting: Setting, snapshots: SnapshotPolicy
   const store = storeOf(setting.store, address)
   const settings = { store, deciders: [account], snapshots }
   const book = await openBook(settings)
+  await book.append('account-41', movementEvent(0), { actor })
   await appendMovements(book, 0, heldEvents - tailEvents)
   await book.load<Account>(account, '42')
   await appendMovements(book, heldEvents - tailEvents, heldEvents)
-  await closeChecked(book, setting.store, address, heldEvents)
+  await closeChecked(book, setting.store, address, heldEvents + 1)
   // So many rounds since each is short.
   const rounds = setting.rounds * 5
   const bare = bareSides[setting.store]?.(address)
@@ -55,7 +56,7 @@ async function appendMovements(book: Book, from: number, to: number): Promise<vo
 function bookLoading(settings: { readonly store: Store; readonly snapshots: SnapshotPolicy }): Side {
   return async () => {
     const book = await openBook({ ...settings, deciders: [account] })
-    await book.load<Account>(account, 'somebody-else')
+    await book.load<Account>(account, '41')
     let movements = 0
     const ms = await timeMs(async () => {
       const { state } = await book.load<Account>(account, '42')

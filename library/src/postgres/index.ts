@@ -17,6 +17,7 @@ import { illegal, legalSchema, placeOf, settingsFrom } from './options.ts'
 import { type PartitionReport, partitionPostgres } from './partitioning.ts'
 import { Partitions } from './partitions.ts'
 import { PostgresReadModels } from './read-models.ts'
+import { Readers } from './readers.ts'
 import { requireRights } from './rights.ts'
 import { readServerFacts, requireFitServer } from './server.ts'
 import { PostgresSnapshots } from './snapshots.ts'
@@ -178,7 +179,8 @@ async function open(opening: Opening, host: Host): Promise<OpenStore> {
       sql,
       notifier,
       partitions,
-      readers: sessions.readers,
+      readers: new Readers(sessions.readers),
+      reader,
       writers: sessions.writers,
       flusher: new Flusher(sessions.flusher, sql),
       flush: opening.flush,

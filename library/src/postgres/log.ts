@@ -5,7 +5,7 @@ import type { Host } from '../core/ports/host.ts'
 import type { BookIdentity, EventLog, InlineStep } from '../core/ports/store.ts'
 import { RowHasher } from '../core/row-hash.ts'
 import { uuidArray } from './arrays.ts'
-import type { Session } from './connection.ts'
+import type { Runner, Session } from './connection.ts'
 import {
   isConnectionLoss,
   isOvertaken,
@@ -22,6 +22,7 @@ import { namingHolder } from './lock-holders.ts'
 import type { Notifier } from './notifying.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
+import type { Readers } from './readers.ts'
 import { PostgresReader } from './reading.ts'
 import { begin, flushLater, hearWarnings, type LogStatements, noteLock } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
@@ -34,7 +35,9 @@ export interface PostgresLogParts {
   readonly host: Host
   readonly identity: BookIdentity
   readonly sql: LogStatements
-  readonly readers: readonly Session[]
+  readonly readers: Readers
+  /** Asked who holds the lock. */
+  readonly reader: Runner
   /** Two or more: one is used while another waits for the disk. */
   readonly writers: readonly Session[]
   readonly flusher: Flusher
@@ -77,7 +80,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     inline?: InlineStep,
     next?: () => void,
   ): Promise<readonly AppendOutcome[]> {
-    const { name, schema, host, readers, partitions, notifier, isReadOnly } = this.#parts
+    const { name, schema, host, reader, partitions, notifier, isReadOnly } = this.#parts
     if (this.#isClosing) throw new DaybookError('BOOK_CLOSED', `${name} is closed`)
     if (isReadOnly) throw openedReadOnly(name)
     const turn = new Turn(this.#lastTurn)
@@ -92,7 +95,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
       if (plan.rows.length > 0) notifier.notify(this.#isAlone ? 'alone' : 'shared')
       return plan.outcomes
     } catch (error) {
-      throw await namingHolder(translated(error, name), { runner: readers[0] as Session, schema, host })
+      throw await namingHolder(translated(error, name), { runner: reader, schema, host })
     } finally {
       this.#writers.giveBack(writer)
       this.#underWay.delete(turn)

@@ -4,10 +4,11 @@ import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice }
 import type { QueryItem } from '../core/query.ts'
 import type { BriefRow, EventRow, RowHashes } from '../core/row-hash.ts'
 import { textArray } from './arrays.ts'
-import type { Row as Cells, Runner, Session } from './connection.ts'
+import type { Row as Cells, Runner } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
 import { ReadAhead } from './read-ahead.ts'
+import type { Readers } from './readers.ts'
 import { ScanSpans } from './scan-spans.ts'
 import { boundedByBytes, type LogStatements, packed, pageBytes, type Statement } from './statements.ts'
 import { together } from './transaction.ts'
@@ -23,7 +24,7 @@ const boundsKnownMs = 1_000
 export interface ReaderParts {
   readonly name: string
   readonly sql: LogStatements
-  readonly readers?: readonly Session[]
+  readonly readers?: Readers
   readonly runner?: Runner
 }
 
@@ -40,7 +41,6 @@ export class PostgresReader implements LogReader {
   readonly #spans = new ScanSpans(pageRows)
   readonly #ahead = new ReadAhead((slice) => this.#readSlice(briefRows, slice))
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
-  #nextReader = 0
 
   constructor(parts: ReaderParts) {
     this.#parts = parts
@@ -179,11 +179,8 @@ export class PostgresReader implements LogReader {
   }
 
   async #read<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
-    const { readers = [], runner, name } = this.#parts
-    if (runner === undefined) {
-      const session = readers[this.#nextReader++ % readers.length]
-      return (session as Session).repeatable(work)
-    }
+    const { readers, runner, name } = this.#parts
+    if (runner === undefined) return (readers as Readers).repeatable(work)
     try {
       return await work(runner)
     } catch (error) {
