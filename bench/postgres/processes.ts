@@ -39,6 +39,12 @@ function benchmark(name: string, product: Fleet, baseline: Fleet): Benchmark {
 async function appending(name: string, setting: Setting, product: Fleet, baseline: Fleet) {
   const one = await muster(name, setting, product)
   const other = await muster(`${name}-baseline`, setting, baseline)
+  // Processes that share the work need so many times as long until their code is compiled as well as that of one. In turn: of
+  // one that rests in between, part of it is thrown away again.
+  for (let slice = 0; slice < product.processes; slice++) {
+    await one.side()
+    await other.side()
+  }
   const measured = await sideBySide(setting.rounds, one.side, other.side)
   await one.close()
   await other.close()
@@ -57,8 +63,6 @@ async function muster(
   if (flush === 'plain') await (await PlainLog.open(address, 1)).pool.end()
   else await (await openBook({ store: postgres(address, { migrate: true }) })).close()
   const appenders = await Appenders.start(processes, { address, callers, flush, connections })
-  // Processes that share the work need so many times as long until their code is compiled as well as that of one.
-  await appenders.run(sliceMs * processes)
   return {
     side: () => appenders.run(sliceMs),
     close: async () => {

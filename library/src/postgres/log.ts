@@ -63,8 +63,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   #knownPosition = 0
   /** The head as it was after the last append of this process. */
   #ownHead = 0
-  /** Nobody else had appended when the log was last looked at. */
-  #isAlone = true
+  /** By how many events others had moved the head from there when the log was last looked at. */
+  #others = 0
   /** Everything up to here is known to be durable. */
   #durablePosition = 0
 
@@ -92,7 +92,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     try {
       const plan = await this.#appendDurably({ requests, inline, turn, writer })
       partitions.reached(plan.head.position)
-      if (plan.rows.length > 0) notifier.notify(this.#isAlone ? 'alone' : 'shared')
+      if (plan.rows.length > 0) notifier.notify(this.#others / plan.rows.length)
       return plan.outcomes
     } catch (error) {
       throw await namingHolder(translated(error, name), { runner: reader, schema, host })
@@ -216,7 +216,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
     ])
     if (!(await turn.mayGoOn(found.head))) throw new PreviousFailed()
     this.#knownPosition = found.head.position
-    this.#isAlone = this.#ownHead === 0 || this.#isOwnHead(found)
+    this.#others = this.#ownHead === 0 ? 0 : Math.abs(found.head.position - this.#ownHead)
     const { facts, plan } = await this.#planOn(transaction, requests, found)
     attempt.plan = plan
     this.#foresight.learn(facts, plan)
@@ -289,7 +289,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
   #isShared({ requests, turn }: Batch): boolean {
     const { flush } = this.#parts
     if (flush !== 'outside-lock') return flush === 'never'
-    return turn.isOverlapping || requests.length >= fewRequests || !this.#isAlone
+    return turn.isOverlapping || requests.length >= fewRequests || this.#others > 0
   }
 
   /** Whether nobody else appended since this process did. */

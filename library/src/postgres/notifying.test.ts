@@ -114,7 +114,7 @@ it('sends no notification while the one before is not answered, and then one tha
     readPosition: async () => 0,
   })
   for (let count = 0; count < 5; count++) {
-    notifier.notify('alone')
+    notifier.notify(0)
     t.mock.timers.tick(1_000)
   }
   assert.equal(sent, 1)
@@ -123,3 +123,29 @@ it('sends no notification while the one before is not answered, and then one tha
   assert.equal(sent, 2)
   notifier.close()
 })
+
+for (const [others, waitMs] of [
+  [0, 5],
+  [7, 40],
+  [1_000, 50],
+] as const) {
+  it(`tells once in ${waitMs} ms where others append ${others} events for each of this process`, async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    let sent = 0
+    const run = async (): Promise<readonly Row[]> => {
+      sent++
+      return []
+    }
+    const parts = { sql: logStatements('daybook'), listener: undefined, readPosition: async () => 0 }
+    const notifier = new Notifier({ ...parts, sender: { run } })
+    notifier.notify(others)
+    notifier.notify(others)
+    t.mock.timers.tick(waitMs - 1)
+    await turn()
+    assert.equal(sent, 1)
+    t.mock.timers.tick(1)
+    await turn()
+    assert.equal(sent, 2)
+    notifier.close()
+  })
+}

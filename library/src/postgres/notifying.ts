@@ -14,10 +14,12 @@ export interface NotifierParts {
 }
 
 /**
- * No more notifications than this: one that waits covers all that happened meanwhile. Each takes a lock of the whole server.
- * Where others append as well, theirs wake up whoever listens, too.
+ * No more notifications than one in so long, of all processes together: one that waits covers all that happened meanwhile,
+ * and each takes a lock of the whole server. Where others append as well, theirs wake up whoever listens, too.
  */
-const debounceMs = { alone: 5, shared: 20 } as const
+const debounceMs = 5
+/** No process tells later than this. */
+const mostDebounceMs = 50
 /** How often the head is looked at when notifications arrive, and when they do not. */
 const pollMs = { behindNotifications: 1_000, alone: 50 } as const
 
@@ -48,9 +50,9 @@ export class Notifier {
   /**
    * Tells everybody that there are new events.
    *
-   * @param where whether others append to the log as well
+   * @param others how many events others appended of late for each one of this process
    */
-  notify(where: keyof typeof debounceMs): void {
+  notify(others: number): void {
     this.#tellListeners()
     if (this.#isClosed) return
     if (this.#send !== undefined) {
@@ -60,15 +62,16 @@ export class Notifier {
     // A notification that is lost is made up for by the poll of whoever misses it.
     const sending = this.#parts.sender.run(this.#parts.sql.notify).catch(() => undefined)
     // No more than one at a time: where the server is away, each would wait for its own time-out, one after the other.
-    this.#send = setTimeout(() => void sending.then(() => this.#sent(where)), debounceMs[where])
+    const waitMs = Math.min(mostDebounceMs, debounceMs * (1 + others))
+    this.#send = setTimeout(() => void sending.then(() => this.#sent(others)), waitMs)
     this.#send.unref()
   }
 
-  #sent(where: keyof typeof debounceMs): void {
+  #sent(others: number): void {
     this.#send = undefined
     if (!this.#isSendingAgain) return
     this.#isSendingAgain = false
-    this.notify(where)
+    this.notify(others)
   }
 
   /** Calls back when there may be new events; returns how to stop. */
