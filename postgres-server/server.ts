@@ -62,7 +62,7 @@ export class PostgresServer {
   constructor(folder: string, binaries: Binaries, options: ServerOptions) {
     this.#folder = folder
     this.#options = options
-    this.#binaries = isRoot() ? copied(binaries, folder) : binaries
+    this.#binaries = isRoot() && !mayRun(binaries) ? copied(binaries, folder) : binaries
     this.dataFolder = join(folder, 'data')
     if (isRoot()) {
       chownSync(folder, nobody, nobody)
@@ -182,6 +182,13 @@ export class PostgresServer {
 
 function isRoot(): boolean {
   return process.getuid?.() === 0
+}
+
+/** Whether `nobody` may run the programs where they are. */
+function mayRun({ folder, root }: Binaries): boolean {
+  const libraries = root === undefined ? {} : { LD_LIBRARY_PATH: join(root, 'lib') }
+  const options = { uid: nobody, gid: nobody, env: { ...process.env, ...libraries } }
+  return spawnSync(join(folder, 'postgres'), ['--version'], options).status === 0
 }
 
 /** The folder of the npm package may be closed to `nobody`: a home, a fresh temporary folder. */

@@ -1,8 +1,8 @@
 /**
  * Runs the tests: every *.test.ts of the repository, or those whose path contains one of the arguments.
  *
- * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. As many files run at a time as there are processors,
- * two to eight. A test may take two minutes (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so
+ * `npm test`, `npm test -- sqlite`, `npm test -- core/append book`. Half as many files again as there are processors run at
+ * a time, eight at most. A test may take two minutes (`DAYBOOK_TEST_TIMEOUT_MS` changes that); one that needs longer says so
  * itself. A run that reports nothing for five minutes is ended, such as one whose tests are over but leave a server
  * open. At the end each skipped test is named with its reason; with `DAYBOOK_REQUIRE_ALL=1` a skip is a failure.
  */
@@ -17,7 +17,8 @@ import { report } from './test-report.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folders = '{library,server,examples,bench,test,scripts,torture,postgres-server}'
-const filesAtOnce = Math.min(8, Math.max(2, availableParallelism()))
+/** Three for two processors: a test waits for other processes a part of its time. */
+const filesAtOnce = Math.min(8, Math.ceil(availableParallelism() * 1.5))
 const timeoutMs = Number(process.env.DAYBOOK_TEST_TIMEOUT_MS ?? 120_000)
 const mostSilenceMs = Math.max(5 * 60_000, 2 * timeoutMs)
 /** Most of what the processes of the tests begin with is compiling the same files: the first that compiles one keeps it. */
