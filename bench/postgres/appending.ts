@@ -64,6 +64,13 @@ export const appendingOnServer: readonly Benchmark[] = [
     connections: slowed,
     isSlowed: true,
   }),
+  // The bound from above with a slow flush.
+  benchmark('append-64-vs-batch-slow-flush', {
+    product: singly(64),
+    plain: plainBatches(64),
+    connections: 1,
+    isSlowed: true,
+  }),
   benchmark('append-64-inside-lock-slow-flush', {
     product: singly(64),
     plain: plainSingly(64),
