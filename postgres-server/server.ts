@@ -158,8 +158,7 @@ export class PostgresServer {
   }
 
   #identity(): { uid?: number; gid?: number; cwd: string; env: NodeJS.ProcessEnv } {
-    const { root } = this.#binaries
-    const libraries = root === undefined ? {} : { LD_LIBRARY_PATH: join(root, 'lib') }
+    const libraries = librariesOf(this.#binaries)
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC', ...libraries, ...this.#options.environment }
     return { ...(isRoot() ? { uid: nobody, gid: nobody } : {}), cwd: this.#folder, env }
   }
@@ -184,11 +183,16 @@ function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
+/** Where the programs of an installation of its own find their libraries. */
+function librariesOf({ root }: Binaries): { readonly LD_LIBRARY_PATH?: string } {
+  return root === undefined ? {} : { LD_LIBRARY_PATH: join(root, 'lib') }
+}
+
 /** Whether `nobody` may run the programs where they are. */
-function mayRun({ folder, root }: Binaries): boolean {
-  const libraries = root === undefined ? {} : { LD_LIBRARY_PATH: join(root, 'lib') }
-  const options = { uid: nobody, gid: nobody, env: { ...process.env, ...libraries } }
-  return spawnSync(join(folder, 'postgres'), ['--version'], options).status === 0
+function mayRun(binaries: Binaries): boolean {
+  const env = { ...process.env, ...librariesOf(binaries) }
+  const options = { uid: nobody, gid: nobody, env }
+  return spawnSync(join(binaries.folder, 'postgres'), ['--version'], options).status === 0
 }
 
 /** The folder of the npm package may be closed to `nobody`: a home, a fresh temporary folder. */

@@ -19,8 +19,8 @@ export function nodeHost(replaced: Partial<Host> = {}): Host {
 }
 
 /**
- * The bytes of a Latin-1 string. A `Buffer` would be a slice of 64 KB, which are kept as long as one of their slices is, and
- * are counted beside the heap: at 10,000 appends/s that made V8 collect the whole heap twice a second.
+ * The bytes of a Latin-1 string. A `Buffer` would be a slice of 64 KB (Node 24), which are kept as long as one of their slices
+ * is, and are counted beside the heap: at 10,000 appends/s that made V8 collect the whole heap twice a second.
  */
 function bytesOf(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length)
