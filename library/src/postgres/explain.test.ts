@@ -53,6 +53,7 @@ const reads: Reads = {
     position,
   ],
   'a flush': [sql.flush.text, 'ARRAY[700], 700', position],
+  'a flush of one event': [sql.flushOne.text, '700, 700', position],
   heads: [sql.readVersions.text, `ARRAY['account-1','account-2'], ARRAY[0, 3]`, stream],
   'idempotency keys': [sql.readKeys.text, `ARRAY['key-1','key-2']`, 'idempotency_key_pkey'],
   'event ids': [sql.readIds.text, `ARRAY[gen_random_uuid()]`, 'event_index_id_key'],

@@ -72,7 +72,12 @@ export class Flusher {
     try {
       for (let attempt = 1; attempt <= mostAttempts; attempt++) {
         isWarned = false
-        const rows = await runOn(client, this.#sql.flush, flushValues(positions), this.#session.options)
+        const rows = await runOn(
+          client,
+          this.#sql.flush,
+          [int8Array(positions), Math.min(...positions)],
+          this.#session.options,
+        )
         if (!isWarned) return flushedFrom(rows)
       }
     } catch (error) {
@@ -90,11 +95,6 @@ interface Batch extends PromiseWithResolvers<Flushed> {
 }
 
 const mostAttempts = 100
-
-/** The values of the flushing statement: which events to read. */
-export function flushValues(positions: readonly number[]): readonly unknown[] {
-  return [int8Array(positions), Math.min(...positions)]
-}
 
 /** What the flushing statement answered. */
 export function flushedFrom(rows: readonly Row[]): Flushed {

@@ -155,7 +155,7 @@ class JoinedRunner implements Runner {
     const { sql, timeoutMs } = this.#parts
     await this.#order.run(() => this.#checkOnce())
     const isBound = this.#lockTimeout !== '0'
-    await this.run(isBound ? sql.lock : statements.boundLock(sql.lock, timeoutMs))
+    await this.run(isBound ? sql.lock : statements.boundLock(sql.lock.text, timeoutMs))
   }
 
   #checkOnce(): Promise<void> {

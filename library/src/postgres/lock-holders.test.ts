@@ -6,6 +6,7 @@ import { nodeHost } from '../host/node-host.ts'
 import { type Book, DaybookError, isDaybookError, openBook } from '../index.ts'
 import { postgres } from './index.ts'
 import { type LockHolder, lockHolders, namingHolder } from './lock-holders.ts'
+import { logStatements } from './statements.ts'
 
 const server = await testServer({ settings: { max_prepared_transactions: '2' } })
 after(() => server.dispose())
@@ -79,6 +80,20 @@ describe("the log's lock", () => {
     assert.deepEqual([(await holders()).length, (await holders('neighbour')).length], [0, 1])
     await book.append('thing-1', happened)
     await other.query('ROLLBACK')
+  })
+
+  it('is that of its schema as it is now, also for a connection that knew another of this name', async () => {
+    const { lock } = logStatements('daybook')
+    const isHeld = async (): Promise<boolean> => {
+      await other.query('BEGIN')
+      await other.query({ ...lock })
+      const found = (await holders()).length === 1
+      await other.query('ROLLBACK')
+      return found
+    }
+    const before = await isHeld()
+    await other.query('DROP SCHEMA daybook CASCADE; CREATE SCHEMA daybook')
+    assert.deepEqual([before, await isHeld()], [true, true])
   })
 
   it('is held by a transaction that was prepared and forgotten', async () => {

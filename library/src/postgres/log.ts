@@ -15,7 +15,7 @@ import {
   translated,
 } from './errors.ts'
 import { type FoundFacts, heldFacts, insertBehind, insertPlan, lookedUpAgain, Unforeseen } from './facts.ts'
-import { type Flusher, flushedFrom, flushValues, gone, isOf } from './flushing.ts'
+import { type Flusher, flushedFrom, gone, isOf } from './flushing.ts'
 import { Foresight } from './foresight.ts'
 import { JoinedLog, joinedClient } from './joined-log.ts'
 import { namingHolder } from './lock-holders.ts'
@@ -24,7 +24,7 @@ import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import type { Readers } from './readers.ts'
 import { PostgresReader } from './reading.ts'
-import { begin, flushLater, hearWarnings, type LogStatements, noteLock } from './statements.ts'
+import { begin, flushLater, hearWarnings, type LogStatements } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
 import { Turn, Writers } from './turns.ts'
 
@@ -190,15 +190,13 @@ export class PostgresLog extends PostgresReader implements EventLog {
   /** One round trip: lock, rows if the log is as it was foreseen, commit and flush. */
   async #writeForeseen(transaction: Transaction, batch: PlannedBatch, attempt: Attempt): Promise<void> {
     const { plan, facts, flushesLater } = batch
-    const { sql, timeoutMs } = this.#parts
+    const { sql } = this.#parts
     attempt.plan = plan
     this.#foresight.learn(facts, plan)
     await transaction.sendTogether(() => {
-      const locked = transaction.run(
-        `${begin(timeoutMs, !flushesLater)};${hearWarnings};${sql.lock};${noteLock}`,
-      )
+      const begun = this.#begin(transaction, flushesLater)
       const inserted = insertBehind(transaction, sql, plan, facts.head)
-      return [locked, inserted, ...this.#end(transaction, batch, inserted)]
+      return [...begun, inserted, ...this.#end(transaction, batch, inserted)]
     })
   }
 
@@ -208,10 +206,10 @@ export class PostgresLog extends PostgresReader implements EventLog {
    */
   async #writeFound(transaction: Transaction, batch: BegunBatch, attempt: Attempt): Promise<void> {
     const { requests, turn, flushesLater } = batch
-    const { sql, timeoutMs } = this.#parts
+    const { sql } = this.#parts
     const known = this.#foresight.recall(requests) ?? this.#knownPosition
     const [, found] = await transaction.sendTogether(() => [
-      transaction.run(`${begin(timeoutMs, !flushesLater)};${hearWarnings};${sql.lock}`),
+      together(this.#begin(transaction, flushesLater)),
       heldFacts(transaction, sql, requests, known),
     ])
     if (!(await turn.mayGoOn(found.head))) throw new PreviousFailed()
@@ -227,6 +225,12 @@ export class PostgresLog extends PostgresReader implements EventLog {
       this.#foresight.beCautious()
       throw new Unforeseen()
     }
+  }
+
+  /** Begins the transaction and asks for the lock. */
+  #begin(transaction: Transaction, flushesLater: boolean): Promise<unknown>[] {
+    const { sql, timeoutMs } = this.#parts
+    return [transaction.run(`${begin(timeoutMs, !flushesLater)};${hearWarnings}`), transaction.run(sql.lock)]
   }
 
   /** Plans on what was found. A version that is only remembered must be proven by the event that comes next. */
@@ -299,7 +303,7 @@ export class PostgresLog extends PostgresReader implements EventLog {
 
   /** Makes durable what was committed before, on this connection and on all others, and makes sure that it is there. */
   async #flush(transaction: Transaction, { position, chainHash }: LogHead): Promise<void> {
-    const rows = await transaction.run(this.#parts.sql.flush, flushValues([position]))
+    const rows = await transaction.run(this.#parts.sql.flushOne, [position, position])
     if (position > 0 && !isOf(flushedFrom(rows).events.get(position), chainHash)) throw gone(position)
   }
 

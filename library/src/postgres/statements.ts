@@ -66,9 +66,6 @@ export function boundLock(lock: string, timeoutMs: number): string {
 /** Has warnings sent, whatever the default: one of them says that a commit has not waited for the replicas. */
 export const hearWarnings = 'SET LOCAL client_min_messages = warning'
 
-/** Run behind the lock, for a statement that is sent before the lock is known to be got. */
-export const noteLock = "SET LOCAL daybook.holds = 'lock'"
-
 /** The commit of this transaction does not wait for the disk. */
 export const flushLater = 'SET LOCAL synchronous_commit = off'
 
@@ -86,13 +83,16 @@ export interface LogReading {
 
 /** The statements of one book. */
 export interface LogStatements {
-  readonly lock: string
+  /** Takes the lock of the log until the transaction ends, and notes that for `insertBehind`. */
+  readonly lock: Statement
   readonly readBook: Statement
   readonly readMissingRights: Statement
   /** The head, if it is not before a position, and the chain hash at that position. */
   readonly readHead: Statement
   /** Writes a small record, whose commit flushes all before it, and reads what is flushed by that; see `flushing.ts`. */
   readonly flush: Statement
+  /** As `flush`, for the event at one position: a plan for any number of them would be made anew each time. */
+  readonly flushOne: Statement
   readonly readVersions: Statement
   readonly readKeys: Statement
   readonly readIds: Statement
@@ -132,8 +132,11 @@ export function logStatements(schema: string): LogStatements {
       AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS other
         WHERE NOT EXISTS (SELECT FROM ${eventTag} AS o WHERE o.tag = other COLLATE "C" AND o.position = t.position))`
   return {
-    // A statement of its own: one that also read would see the log as it was before the lock was got.
-    lock: `SELECT pg_advisory_xact_lock(${lockKey(schema)})`,
+    // A statement of its own: one that also read would see the log as it was before the lock was got. Prepared, for its
+    // plan takes longer than the lock; the server makes it anew when a schema comes or goes, which the key depends on.
+    lock: statement(
+      `SELECT pg_advisory_xact_lock(${lockKey(schema)}), set_config('daybook.holds', 'lock', true)`,
+    ),
     readBook: statement(`SELECT book_id, epoch, home FROM ${inSchema('book')}`),
     readMissingRights: missingRights(inSchema),
     // The bound is a position known to exist: with a partitioned log it leaves out all older partitions.
@@ -141,14 +144,8 @@ export function logStatements(schema: string): LogStatements {
       `SELECT position, recorded_at_ms, encode(chain_hash, 'hex'), (SELECT encode(chain_hash, 'hex') FROM ${event} WHERE position = $1)
       FROM ${event} WHERE position >= $1 ORDER BY position DESC LIMIT 1`,
     ),
-    // A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `hearWarnings`.
-    flush: statement(`
-      SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
-        (SELECT position FROM ${event} WHERE position >= $2 ORDER BY position DESC LIMIT 1)
-      FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END AS message,
-          set_config('client_min_messages', 'warning', true)
-        OFFSET 0) AS flushed
-      LEFT JOIN ${event} AS e ON e.position = ANY ($1::int8[])`),
+    flush: flushing(event, 'ANY ($1::int8[])'),
+    flushOne: flushing(event, '$1'),
     readVersions: statement(`
       SELECT s.stream, i.version FROM unnest($1::text[], $2::int8[]) AS s (stream, least)
       CROSS JOIN LATERAL (SELECT version FROM ${eventIndex}
@@ -193,6 +190,17 @@ function logReading(columns: string, event: string, byTypeAndCategory: string, b
     byTypeAndCategory: statement(`SELECT ${qualified} ${byTypeAndCategory} ORDER BY e.position LIMIT $5`),
     byTags: statement(`SELECT ${qualified} ${byTags} ORDER BY t.position LIMIT $7`),
   }
+}
+
+// A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `hearWarnings`.
+function flushing(event: string, positions: string): Statement {
+  return statement(`
+      SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
+        (SELECT position FROM ${event} WHERE position >= $2 ORDER BY position DESC LIMIT 1)
+      FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_logical_emit_message(true, 'daybook', '') END AS message,
+          set_config('client_min_messages', 'warning', true)
+        OFFSET 0) AS flushed
+      LEFT JOIN ${event} AS e ON e.position = ${positions}`)
 }
 
 function insertion(event: string): string {

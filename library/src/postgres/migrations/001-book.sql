@@ -61,10 +61,13 @@ DECLARE
   lowest  bigint;
   highest bigint;
   events  bigint;
+  tagged  bigint;
   largest bigint;
+  known   bigint;
 BEGIN
-  SELECT min(position), max(position), count(*), max(octet_length(data::text) + octet_length(metadata::text))
-    INTO lowest, highest, events, largest FROM recorded;
+  SELECT min(position), max(position), count(*), count(*) FILTER (WHERE tags::text <> '[]'),
+      max(octet_length(data::text) + octet_length(metadata::text)), (SELECT largest_event_bytes FROM book)
+    INTO lowest, highest, events, tagged, largest, known FROM recorded;
   IF events = 0 THEN
     RETURN NULL;
   END IF;
@@ -74,9 +77,13 @@ BEGIN
     RAISE EXCEPTION 'daybook: positions have no gaps' USING ERRCODE = 'check_violation';
   END IF;
   INSERT INTO event_index (stream, version, id, position) SELECT stream, version, id, position FROM recorded;
-  INSERT INTO event_tag (tag, position)
-    SELECT tag, position FROM recorded, json_array_elements_text(recorded.tags) AS tag;
-  UPDATE book SET largest_event_bytes = largest WHERE largest_event_bytes < largest;
+  IF tagged > 0 THEN
+    INSERT INTO event_tag (tag, position)
+      SELECT tag, position FROM recorded, json_array_elements_text(recorded.tags) AS tag;
+  END IF;
+  IF largest > known THEN
+    UPDATE book SET largest_event_bytes = largest WHERE largest_event_bytes < largest;
+  END IF;
   RETURN NULL;
 END
 $$;
