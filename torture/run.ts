@@ -2,7 +2,7 @@
  * Runs the scoreboard: every test, or those named.
  *
  * `npm run torture`, `npm run torture -- T1 T2 --quick --seed 7`. `--json` prints the figures as JSON, `--write` puts
- * them into docs/reliability.md, `--store sqlite` names the store (the only one so far). Ends with 1 when something failed.
+ * them into docs/reliability.md, `--store sqlite` takes one of the stores alone. Ends with 1 when something failed.
  * Ctrl-C ends the test that runs and reports what it has; a second time ends everything.
  */
 import { parseArgs } from 'node:util'
