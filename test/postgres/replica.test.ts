@@ -10,7 +10,7 @@ import {
   type PostgresDriver,
   type PostgresSettings,
 } from '../../library/src/postgres/index.ts'
-import { account, balances, events, onClient, openBank, rowsOf } from './bank.ts'
+import { account, balances, events, openBank, rowsOf } from './bank.ts'
 
 let primary: PostgresServer
 let replica: PostgresServer
@@ -52,6 +52,8 @@ describe('a replica', () => {
   before(async () => {
     writing = await openBank(primary.url())
     await writing.execute(account.deposit('1', { cents: 5 }))
+    // A replica that is behind has no book yet.
+    await replicaHasAll()
   })
   after(() => writing.close())
 
@@ -109,10 +111,7 @@ describe('a replica', () => {
     const { driver, pointTo } = namedServer()
     await using book = await openBank(primary.url(), { driver })
     await book.execute(account.deposit('2', { cents: 1 }))
-    await onClient(primary.url(), async (client) => {
-      const { rows } = await client.query('SELECT pg_current_wal_lsn() AS lsn')
-      await caughtUp(rows[0].lsn)
-    })
+    await replicaHasAll()
     pointTo(replica)
     await endConnections(primary)
     await assert.rejects(book.execute(account.deposit('2', { cents: 1 })), {
@@ -135,9 +134,10 @@ async function until(text: string): Promise<void> {
     await new Promise((next) => setTimeout(next, 10))
 }
 
-/** Resolves when the replica has replayed up to a place in the write-ahead log. */
-async function caughtUp(lsn: string): Promise<void> {
-  const text = `SELECT pg_last_wal_replay_lsn() >= '${lsn}'::pg_lsn`
+/** Resolves when the replica has replayed what the primary has written by now. */
+async function replicaHasAll(): Promise<void> {
+  const [place] = await rowsOf(primary.url(), 'SELECT pg_current_wal_lsn()::text')
+  const text = `SELECT pg_last_wal_replay_lsn() >= '${String(place?.[0])}'::pg_lsn`
   while ((await rowsOf(replica.url(), text))[0]?.[0] !== true)
     await new Promise((next) => setTimeout(next, 10))
 }
