@@ -128,16 +128,14 @@ describe('a replica', () => {
   })
 })
 
-/** Resolves when the primary says yes. */
-async function until(text: string): Promise<void> {
-  while ((await rowsOf(primary.url(), text))[0]?.[0] !== true)
+/** Resolves when a server, the primary unless told, says yes. */
+async function until(text: string, server = primary): Promise<void> {
+  while ((await rowsOf(server.url(), text))[0]?.[0] !== true)
     await new Promise((next) => setTimeout(next, 10))
 }
 
 /** Resolves when the replica has replayed what the primary has written by now. */
 async function replicaHasAll(): Promise<void> {
   const [place] = await rowsOf(primary.url(), 'SELECT pg_current_wal_lsn()::text')
-  const text = `SELECT pg_last_wal_replay_lsn() >= '${String(place?.[0])}'::pg_lsn`
-  while ((await rowsOf(replica.url(), text))[0]?.[0] !== true)
-    await new Promise((next) => setTimeout(next, 10))
+  await until(`SELECT pg_last_wal_replay_lsn() >= '${String(place?.[0])}'::pg_lsn`, replica)
 }
