@@ -1,7 +1,7 @@
 import { DaybookError } from '../core/errors.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalInstant } from '../core/metadata.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
 import type { PastBound } from '../processing/past-rows.ts'
 import { businessTimeOf } from './loading.ts'
 
@@ -44,8 +44,8 @@ export function pastBoundOf({
   }
   const timeMs = instantMs(asOf)
   const isOrdered = timeline === 'recorded'
-  const timeOf = isOrdered ? (row: EventRow) => row.recordedAtMs : businessTimeOf
-  const counts = (row: EventRow): boolean => timeOf(row) <= timeMs
+  const timeOf = isOrdered ? (row: ParsedRow) => row.recordedAtMs : businessTimeOf
+  const counts = (row: ParsedRow): boolean => timeOf(row) <= timeMs
   return { toPosition: maxPosition, counts, isOrdered, onProgress, signal }
 }
 

@@ -5,10 +5,11 @@ import { legalInstant } from '../core/metadata.ts'
 import type { EventLog, LogReader } from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
 import { decodeSnapshot } from '../core/snapshot.ts'
 import type { BookContext } from './context.ts'
 import { LeastRecentlyUsed } from './least-recently-used.ts'
+import { streamPages } from './stream-pages.ts'
 
 /** Until when to fold; at most one of them. */
 export interface AsOf {
@@ -154,7 +155,7 @@ export function startOf(fold: Fold): Loaded {
 }
 
 /** Folds rows onto a state. */
-export function foldRows(fold: Fold, base: Loaded, rows: readonly EventRow[]): Loaded {
+export function foldRows(fold: Fold, base: Loaded, rows: readonly ParsedRow[]): Loaded {
   let { state } = base
   for (const row of rows) state = fold.evolve(state, new FoldedEvent(row))
   const last = rows.at(-1)
@@ -183,7 +184,7 @@ export async function foldQuery(
 interface Bound {
   readonly toVersion: number
   /** False for rows to leave out. */
-  readonly counts: (row: EventRow) => boolean
+  readonly counts: (row: ParsedRow) => boolean
   /** True when no later row counts after one that does not. */
   readonly isOrdered: boolean
 }
@@ -208,7 +209,7 @@ function boundOf(asOf: AsOf): Bound | undefined {
   }
   if (asOf.atTime === undefined) return undefined
   const timeMs = Date.parse(legalInstant('atTime', asOf.atTime))
-  const timeOf = asOf.timeline === 'recorded' ? (row: EventRow) => row.recordedAtMs : businessTimeOf
+  const timeOf = asOf.timeline === 'recorded' ? (row: ParsedRow) => row.recordedAtMs : businessTimeOf
   return {
     toVersion: maxPosition,
     counts: (row) => timeOf(row) <= timeMs,
@@ -217,7 +218,7 @@ function boundOf(asOf: AsOf): Bound | undefined {
 }
 
 /** When an event says that it occurred, in ms; when it was recorded, where it says nothing. */
-export function businessTimeOf(row: EventRow): number {
+export function businessTimeOf(row: ParsedRow): number {
   const { occurredAt } = new FoldedEvent(row).metadata
   return occurredAt === undefined ? row.recordedAtMs : Date.parse(occurredAt)
 }
@@ -248,20 +249,10 @@ async function replay(
   const startMs = performance.now()
   const toVersion = bound?.toVersion ?? maxPosition
   let loaded: Loaded = { ...base, replayedEvents: 0 }
-  let fromVersion = base.version + (mustProve ? 0 : 1)
   let isUnproven = mustProve
-  for (let isEnd = false; !isEnd && fromVersion <= toVersion; ) {
-    const page = await log.readStream({
-      stream,
-      direction: 'forwards',
-      fromVersion,
-      toVersion,
-      types: undefined,
-      limit: pageEvents,
-    })
-    let { rows } = page
-    isEnd = page.isEnd
-    fromVersion = (rows.at(-1)?.version ?? fromVersion) + 1
+  const fromVersion = base.version + (mustProve ? 0 : 1)
+  for await (const page of streamPages(log, stream, fromVersion, toVersion)) {
+    let rows = page
     if (isUnproven) {
       if (rows[0]?.id !== base.lastEventId) return undefined
       rows = rows.slice(1)

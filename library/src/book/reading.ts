@@ -2,13 +2,15 @@ import { DaybookError } from '../core/errors.ts'
 import type { RecordedEvent } from '../core/event.ts'
 import { integerWithin, maxPosition } from '../core/limits.ts'
 import { legalName, legalStream } from '../core/names.ts'
-import type { EventLog, LogPage } from '../core/ports/store.ts'
+import type { EventLog, LogPage, StreamSlice } from '../core/ports/store.ts'
 import { type Query, queryItems } from '../core/query.ts'
 import { RowReader } from '../core/recorded-event.ts'
-import { readDurably } from '../processing/durable-page.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
+import { readDurablyParsed, readStreamParsed } from '../processing/durable-page.ts'
 import { pageEvents } from '../processing/page-sizes.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 import type { BookContext } from './context.ts'
+import { streamPages } from './stream-pages.ts'
 
 /** Which events of a stream to read. */
 export interface ReadStreamOptions {
@@ -65,29 +67,39 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
   const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
   return events(async function* () {
     const reader = new RowReader()
-    let [fromVersion, toVersion, left] = [first, last, most]
-    while (left > 0 && fromVersion <= toVersion) {
+    options.signal?.throwIfAborted()
+    // Versions have no gaps, so that a bound on their number is one on them.
+    const pages =
+      direction === 'forwards' && types === undefined
+        ? streamPages(log, name, first, Math.min(last, first + most - 1))
+        : chosenPages(log, { stream: name, direction, fromVersion: first, toVersion: last, types }, most)
+    for await (const rows of pages) {
       options.signal?.throwIfAborted()
-      const limit = Math.min(left, pageEvents)
-      const { rows, isEnd } = await log.readStream({
-        stream: name,
-        direction,
-        fromVersion,
-        toVersion,
-        types,
-        limit,
-      })
       const newest = direction === 'forwards' ? rows.at(-1) : rows[0]
       // Whoever reads events may act on them, so none is shown that a crash could take back.
       if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
       if (rows.length > 0) yield reader.events(rows)
-      left -= rows.length
-      const reached = rows.at(-1)?.version ?? 0
-      if (isEnd) return
-      if (direction === 'forwards') fromVersion = reached + 1
-      else toVersion = reached - 1
     }
   })
+}
+
+/** The pages of a stream backwards, or of some types. */
+async function* chosenPages(
+  log: EventLog,
+  slice: Omit<StreamSlice, 'limit'>,
+  most: number,
+): AsyncGenerator<readonly ParsedRow[], void> {
+  let { fromVersion, toVersion } = slice
+  for (let left = most; left > 0 && fromVersion <= toVersion; ) {
+    const limit = Math.min(left, pageEvents)
+    const { rows, isEnd } = await readStreamParsed(log, { ...slice, fromVersion, toVersion, limit })
+    yield rows
+    left -= rows.length
+    const reached = rows.at(-1)?.version
+    if (isEnd || reached === undefined) return
+    if (slice.direction === 'forwards') fromVersion = reached + 1
+    else toVersion = reached - 1
+  }
 }
 
 /** Reads the log from a position, filtered, and on request for ever. */
@@ -108,9 +120,9 @@ export function readLogEvents(
     // Turned into events as soon as it is read, so that a reader that stops pulling does not hold the rows as well.
     const read = async (after: number, left: number): Promise<EventPage> => {
       const slice = { afterPosition: after, toPosition, items, limit: size.next(left) }
-      const { rows, scannedTo, head } = await readDurably(log, slice)
-      size.note(rows)
-      return { batch: reader.events(rows), scannedTo, head }
+      const page = await readDurablyParsed(log, slice)
+      size.note(page)
+      return { batch: reader.events(page.rows), scannedTo: page.scannedTo, head: page.head }
     }
     let [afterPosition, left] = [start, most]
     let ahead: Promise<EventPage> | undefined

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { unpackedRows } from './packed-rows.ts'
+import { unpackedRows, unpackedWholeRows } from './packed-rows.ts'
 
 /** The columns of a page of two rows, but for those given. */
 function page(given: { readonly [column: number]: string } = {}): readonly string[] {
@@ -42,6 +42,28 @@ describe('rows packed by column', () => {
     ]
     assert.deepEqual(unpackedRows(page()), rows)
     assert.deepEqual(unpackedRows(page().map(() => '[]')), [])
+  })
+
+  it('are whole rows with ids, metadata and tags', () => {
+    const whole = [...page(), '["id 1","id 2"]', '[{"actor":"teller:7"},{}]', '[["a","b"],[]]']
+    const rows = unpackedRows(page()) ?? []
+    assert.deepEqual(unpackedWholeRows(whole), [
+      { ...rows[0], id: 'id 1', metadata: { actor: 'teller:7' }, tags: ['a', 'b'] },
+      { ...rows[1], id: 'id 2', metadata: {}, tags: [] },
+    ])
+    const wrongWhole: readonly { readonly [column: number]: string }[] = [
+      { 0: '[10,9]' },
+      { 5: '[{},1]' },
+      { 7: '["id 1"]' },
+      { 8: '[{},"text"]' },
+      { 8: '[null,{}]' },
+      { 9: '[[],{}]' },
+      { 9: '[[],[]' },
+    ]
+    for (const wrong of wrongWhole)
+      assert.equal(unpackedWholeRows(Object.assign([...whole], wrong)), undefined)
+    assert.equal(unpackedWholeRows(page()), undefined)
+    assert.equal(unpackedRows(whole), undefined)
   })
 
   const wrong: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
-import type { BriefRow } from './row-hash.ts'
+import type { BriefRow, ParsedRow } from './row-hash.ts'
 
-/** The columns of a packed page in their order, by their names in both stores. */
-export const packedColumns = [
+/** The columns of a packed page of brief rows in their order, by their names in both stores. */
+export const briefColumns: readonly string[] = [
   'position',
   'stream',
   'version',
@@ -9,7 +9,12 @@ export const packedColumns = [
   'schema_version',
   'data',
   'recorded_at_ms',
-] as const
+]
+
+/** The columns of a packed page of whole rows. */
+export const wholeColumns: readonly string[] = [...briefColumns, 'id', 'metadata', 'tags']
+
+const names = new Set(['stream', 'type', 'id'])
 
 /**
  * What a store selects to pack a page: one JSON array for each column. Names are escaped, numbers and data are JSON already.
@@ -18,12 +23,12 @@ export const packedColumns = [
  * @param joined its aggregate of a column's texts with commas between
  */
 export function packedSelection(
+  columns: readonly string[],
   arrayOf: (column: string) => string,
   joined: (column: string) => string,
 ): string {
-  const isName = (column: string): boolean => column === 'stream' || column === 'type'
-  return packedColumns
-    .map((column) => (isName(column) ? arrayOf(column) : `'[' || ${joined(column)} || ']'`))
+  return columns
+    .map((column) => (names.has(column) ? arrayOf(column) : `'[' || ${joined(column)} || ']'`))
     .join(', ')
 }
 
@@ -34,46 +39,98 @@ export function packedSelection(
  * Undefined should they not be as they were put in, which no event that was appended can cause; then they have to be read one
  * by one.
  */
-export function unpackedRows(columns: readonly string[]): readonly BriefRow[] | undefined {
-  const parsed = parsedColumns(columns)
+export function unpackedRows(texts: readonly string[]): readonly BriefRow[] | undefined {
+  const parsed = parsedColumns(texts, areBrief)
   if (parsed === undefined) return undefined
   const [positions, streams, versions, types, schemaVersions, data, times] = parsed
   const rows: BriefRow[] = []
-  let last = 0
   for (let nth = 0; nth < positions.length; nth++) {
-    const position = positions[nth] as number
-    const value = data[nth]
-    if (position <= last || typeof value !== 'object' || value === null) return undefined
-    last = position
     rows.push({
-      position,
+      position: positions[nth] as number,
       stream: streams[nth] as string,
       version: versions[nth] as number,
       type: types[nth] as string,
       schemaVersion: schemaVersions[nth] as number,
-      data: value,
+      data: data[nth] as object,
       recordedAtMs: times[nth] as number,
     })
   }
   return rows
 }
 
+/** As `unpackedRows`, with ids, metadata and tags. */
+export function unpackedWholeRows(texts: readonly string[]): readonly ParsedRow[] | undefined {
+  const parsed = parsedColumns(texts, areWhole)
+  if (parsed === undefined) return undefined
+  const [positions, streams, versions, types, schemaVersions, data, times, ids, metadata, tags] = parsed
+  const rows: ParsedRow[] = []
+  for (let nth = 0; nth < positions.length; nth++) {
+    rows.push({
+      position: positions[nth] as number,
+      stream: streams[nth] as string,
+      version: versions[nth] as number,
+      type: types[nth] as string,
+      schemaVersion: schemaVersions[nth] as number,
+      id: ids[nth] as string,
+      data: data[nth] as object,
+      metadata: metadata[nth] as object,
+      tags: tags[nth] as readonly string[],
+      recordedAtMs: times[nth] as number,
+    })
+  }
+  return rows
+}
+
+type Columns = readonly (readonly unknown[])[]
 type Numbers = readonly number[]
 type Texts = readonly string[]
-type Parsed = readonly [Numbers, Texts, Numbers, Texts, Numbers, readonly unknown[], Numbers]
+type Objects = readonly object[]
+type BriefColumns = readonly [
+  positions: Numbers,
+  streams: Texts,
+  versions: Numbers,
+  types: Texts,
+  schemaVersions: Numbers,
+  data: Objects,
+  times: Numbers,
+]
+type WholeColumns = readonly [...BriefColumns, ids: Texts, metadata: Objects, tags: readonly Texts[]]
 
-/** Undefined where a column is no JSON, or they are not of one length. */
-function parsedColumns(columns: readonly string[]): Parsed | undefined {
+/** Undefined where a column is no JSON, or they are no such columns. */
+function parsedColumns<Page extends Columns>(
+  texts: readonly string[],
+  isPage: (columns: Columns) => columns is Columns & Page,
+): Page | undefined {
   try {
-    const parsed = columns.map((column): readonly unknown[] => JSON.parse(column))
-    return isPage(parsed) ? parsed : undefined
+    const columns: Columns = texts.map((text) => JSON.parse(text))
+    return isPage(columns) ? columns : undefined
   } catch {
     return undefined
   }
 }
 
-function isPage(columns: readonly (readonly unknown[])[]): columns is Parsed {
+function areBrief(columns: Columns): columns is BriefColumns {
+  return columns.length === briefColumns.length && areInOrder(columns)
+}
+
+function areWhole(columns: Columns): columns is WholeColumns {
+  const [, , , , , , , , metadata, tags] = columns
+  if (columns.length !== wholeColumns.length || !areInOrder(columns)) return false
+  return metadata?.every(isObject) === true && tags?.every(Array.isArray) === true
+}
+
+/** Columns of one length, positions in order, and data that are objects. */
+function areInOrder(columns: Columns): boolean {
+  const [positions = [], , , , , data = []] = columns
+  const isAfter = (position: unknown, nth: number): boolean =>
+    Number(position) > Number(positions[nth - 1] ?? 0)
   return (
-    columns.length === packedColumns.length && columns.every(({ length }) => length === columns[0]?.length)
+    columns.every(({ length }) => length === positions.length) &&
+    positions.every(isAfter) &&
+    data.every(isObject)
   )
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

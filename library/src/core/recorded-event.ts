@@ -1,7 +1,7 @@
 import type { RecordedEvent } from './event.ts'
 import type { Metadata } from './metadata.ts'
 import { categoryOf, streamIdOf } from './names.ts'
-import type { BriefRow, EventRow } from './row-hash.ts'
+import type { BriefRow, EventRow, ParsedRow } from './row-hash.ts'
 
 const noTags: readonly string[] = Object.freeze([])
 
@@ -10,7 +10,7 @@ export class RowReader {
   #instantMs = -1
   #instant = ''
 
-  event(row: EventRow): RecordedEvent {
+  event(row: ParsedRow): RecordedEvent {
     return {
       position: row.position,
       stream: row.stream,
@@ -20,14 +20,14 @@ export class RowReader {
       type: row.type,
       schemaVersion: row.schemaVersion,
       id: row.id,
-      data: JSON.parse(row.data),
-      metadata: JSON.parse(row.metadata),
+      data: dataOf(row),
+      metadata: metadataOf(row),
       tags: tagsOf(row),
       recordedAt: this.#instantOf(row.recordedAtMs),
     }
   }
 
-  events(rows: readonly EventRow[]): RecordedEvent[] {
+  events(rows: readonly ParsedRow[]): RecordedEvent[] {
     return rows.map((row) => this.event(row))
   }
 
@@ -54,8 +54,9 @@ export function instantText(timeMs: number): string {
 }
 
 /** The tags of a row; the empty list is shared. */
-export function tagsOf(row: { readonly tags: string }): readonly string[] {
-  return row.tags === '[]' ? noTags : JSON.parse(row.tags)
+export function tagsOf({ tags }: Pick<ParsedRow, 'tags'>): readonly string[] {
+  if (tags === '[]' || tags.length === 0) return noTags
+  return typeof tags === 'string' ? JSON.parse(tags) : tags
 }
 
 /** Whether a fold looked at what a brief row does not have. */
@@ -105,7 +106,7 @@ export class FoldedEvent implements RecordedEvent {
     return this.#whole().id
   }
   get metadata(): Metadata {
-    this.#metadata ??= JSON.parse(this.#whole().metadata) as Metadata
+    this.#metadata ??= metadataOf(this.#whole())
     return this.#metadata
   }
   get tags(): readonly string[] {
@@ -119,7 +120,7 @@ export class FoldedEvent implements RecordedEvent {
     return new RowReader().event(this.#whole())
   }
 
-  #whole(): EventRow {
+  #whole(): ParsedRow {
     if (isWhole(this.#row)) return this.#row
     if (this.#gaps !== undefined) this.#gaps.isMet = true
     throw new Error(`the event at position ${this.#row.position} was read without id, metadata and tags`)
@@ -131,7 +132,16 @@ export function dataOf({ data }: BriefRow): unknown {
   return typeof data === 'string' ? JSON.parse(data) : data
 }
 
+function metadataOf({ metadata }: ParsedRow): Metadata {
+  return (typeof metadata === 'string' ? JSON.parse(metadata) : metadata) as Metadata
+}
+
 /** Whether a row has everything. */
-export function isWhole(row: BriefRow): row is EventRow {
+function isWhole(row: BriefRow): row is ParsedRow {
   return 'metadata' in row
+}
+
+/** Whether a row has everything, as it is stored: any number of events may be made of it. */
+export function isExact(row: BriefRow): row is EventRow {
+  return isWhole(row) && typeof row.data === 'string' && typeof row.metadata === 'string'
 }

@@ -15,11 +15,16 @@ export interface EventRow {
   readonly recordedAtMs: number
 }
 
-/** An event without what few folds look at. */
-export interface BriefRow extends Omit<EventRow, 'id' | 'metadata' | 'tags' | 'data'> {
-  /** JSON text, or the object it is the text of where the store has parsed it; legal data is always an object. */
+/** An event of which each text of JSON may be what it is the text of, where the store has parsed it. */
+export interface ParsedRow extends Omit<EventRow, 'data' | 'metadata' | 'tags'> {
+  /** Legal data is always an object. */
   readonly data: string | object
+  readonly metadata: string | object
+  readonly tags: string | readonly string[]
 }
+
+/** An event without what few folds look at. */
+export type BriefRow = Omit<ParsedRow, 'id' | 'metadata' | 'tags'>
 
 /** The two hashes stored with each row; see `docs/reference/row-and-hash-format.md`. */
 export interface RowHashes {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { testServer } from '@daybook/postgres-server/testing'
 import type { LogSlice } from '../core/ports/store.ts'
 import type { BriefRow } from '../core/row-hash.ts'
+import { type Book, openBook } from '../index.ts'
+import { postgres } from './index.ts'
 import { ReadAhead, type SizedPage } from './read-ahead.ts'
 
 const noBound = Number.MAX_SAFE_INTEGER
+const small = { leastBacklog: 200, leastPage: 100 }
 const items = [{ types: ['Done'] }]
 
 /** A log in which some positions match, read as a store reads it. */
@@ -22,7 +26,7 @@ class Log {
     this.#matches = matches
   }
 
-  readonly read = async (slice: LogSlice): Promise<SizedPage> => {
+  readonly read = async (slice: LogSlice): Promise<SizedPage<BriefRow>> => {
     this.asked.push(slice)
     this.underWay++
     this.mostUnderWay = Math.max(this.mostUnderWay, this.underWay)
@@ -32,7 +36,7 @@ class Log {
     return this.page(slice)
   }
 
-  page({ afterPosition, toPosition, limit }: LogSlice): SizedPage {
+  page({ afterPosition, toPosition, limit }: LogSlice): SizedPage<BriefRow> {
     const end = Math.min(toPosition, this.head)
     const rows: BriefRow[] = []
     let scannedTo = Math.max(afterPosition, end)
@@ -66,7 +70,7 @@ function slice(afterPosition: number, limit = 100): LogSlice {
 }
 
 /** Reads to the head, page by page, as who folds does. */
-async function all(ahead: ReadAhead, log: Log, limit = 100): Promise<readonly number[]> {
+async function all(ahead: ReadAhead<BriefRow>, log: Log, limit = 100): Promise<readonly number[]> {
   const found: number[] = []
   for (let after = 0; after < log.head; ) {
     const { rows, scannedTo } = await ahead.read(slice(after, limit))
@@ -90,7 +94,7 @@ describe('reading ahead', () => {
   for (const [name, matches] of Object.entries(densities)) {
     it(`misses nothing and doubles nothing where ${name} match`, async () => {
       const log = new Log(123_450, matches)
-      const ahead = new ReadAhead(log.read, 200)
+      const ahead = new ReadAhead(log.read, small)
       assert.deepEqual(await all(ahead, log), log.positions())
       // Where none match, all is seen with the first page.
       assert.equal(log.mostUnderWay, name === 'none' ? 1 : 17)
@@ -99,7 +103,7 @@ describe('reading ahead', () => {
 
   it('looks through about as much as a page takes', async () => {
     const log = new Log(200_000, (position) => position % 50 === 0)
-    await all(new ReadAhead(log.read, 200), log)
+    await all(new ReadAhead(log.read, small), log)
     // 4,000 rows, of which 100 are a page: the ranges widen from 100 positions to 4,500.
     assert.ok(log.asked.length < 70, `${log.asked.length} were asked for`)
   })
@@ -107,14 +111,14 @@ describe('reading ahead', () => {
   it('holds little where events are large', async () => {
     const log = new Log(2_000)
     log.data = 'x'.repeat(100_000)
-    const ahead = new ReadAhead(log.read, 200)
+    const ahead = new ReadAhead(log.read, small)
     assert.equal((await all(ahead, log)).length, 2_000)
     assert.equal(log.mostUnderWay, 2)
   })
 
   it('reads as ever with little to come, and up to the head', async () => {
     const log = new Log(1_000)
-    const ahead = new ReadAhead(log.read)
+    const ahead = new ReadAhead(log.read, { leastPage: 100 })
     assert.deepEqual(await all(ahead, log), log.positions())
     assert.deepEqual(
       log.asked.map(({ afterPosition, toPosition }) => [afterPosition, toPosition]),
@@ -129,7 +133,7 @@ describe('reading ahead', () => {
 
   it('gives no more than is asked for, and the rest with the next page', async () => {
     const log = new Log(5_000)
-    const ahead = new ReadAhead(log.read, 200)
+    const ahead = new ReadAhead(log.read, small)
     const found: number[] = []
     for (let [after, turn] = [0, 0]; after < log.head; turn++) {
       const limit = turn % 3 === 2 ? 7 : 100
@@ -143,7 +147,7 @@ describe('reading ahead', () => {
 
   it('begins anew where somebody goes on elsewhere, and reads for others as ever', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, 200)
+    const ahead = new ReadAhead(log.read, small)
     for (const after of [0, 100, 200]) await ahead.read(slice(after))
     assert.equal((await ahead.read(slice(100))).rows[0]?.position, 101)
     assert.equal((await ahead.read(slice(5_000))).rows[0]?.position, 5_001)
@@ -155,7 +159,7 @@ describe('reading ahead', () => {
 
   it('tells of a failure who asked for the page, and then reads it again', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, 200)
+    const ahead = new ReadAhead(log.read, small)
     await ahead.read(slice(0))
     await ahead.read(slice(100))
     log.failure = new Error('gone')
@@ -165,5 +169,61 @@ describe('reading ahead', () => {
     }, log.failure)
     log.failure = undefined
     assert.equal((await ahead.read(slice(after))).rows[0]?.position, after + 1)
+  })
+})
+
+describe('a long log on a server', () => {
+  const count = 25_000
+
+  async function appendTo(book: Book, from: number, to: number): Promise<void> {
+    for (let first = from; first <= to; first += 1_000) {
+      const events = Array.from({ length: Math.min(1_000, to - first + 1) }, (_, nth) => ({
+        type: (first + nth) % 3 === 0 ? 'Third' : 'Other',
+        data: { n: first + nth },
+      }))
+      await book.append('a-1', events)
+    }
+  }
+
+  it('is read whole by several at a time while it grows, and by who ends early', async () => {
+    const server = await testServer()
+    try {
+      await using book = await openBook({
+        store: postgres(server.url(await server.createDatabase()), { migrate: true }),
+      })
+      await appendTo(book, 1, count)
+      const all = async (query?: { readonly types: readonly string[] }): Promise<readonly number[]> => {
+        const found: number[] = []
+        for await (const { position, data } of book.readLog(query === undefined ? {} : { query })) {
+          assert.deepEqual(data, { n: position })
+          found.push(position)
+        }
+        return found
+      }
+      const reading = [all(), all({ types: ['Third'] }), all()] as const
+      const [whole, thirds, again] = await Promise.all([...reading, appendTo(book, count + 1, count + 3_000)])
+      for (const found of [whole, again]) {
+        assert.ok(found.length >= count)
+        assert.ok(found.every((position, nth) => position === nth + 1))
+      }
+      assert.ok(thirds.length >= Math.floor(count / 3))
+      assert.ok(thirds.every((position, nth) => position === 3 * (nth + 1)))
+      for (let turn = 0; turn < 3; turn++) {
+        let last = 0
+        for await (const { position } of book.readLog({ limit: 3_456 })) last = position
+        assert.equal(last, 3_456)
+        for await (const { position } of book.readLog({ afterPosition: 1_000 })) {
+          assert.equal(position, ++last - 2_456)
+          if (position === 5_000) break
+        }
+      }
+      const events = await book.readStream('a-1', { fromVersion: 20_000 }).toArray()
+      assert.deepEqual(
+        events.map(({ version }) => version),
+        Array.from({ length: count + 3_000 - 19_999 }, (_, nth) => nth + 20_000),
+      )
+    } finally {
+      await server.dispose()
+    }
   })
 })

@@ -1,7 +1,6 @@
-import type { BriefPage, LogSlice } from '../core/ports/store.ts'
+import type { LogSlice } from '../core/ports/store.ts'
+import type { BriefRow } from '../core/row-hash.ts'
 
-/** Pages under way or waiting, beside the one in use: so that neither the server nor who folds waits for the other. */
-const pagesAhead = 16
 /** They are fewer where together they would hold more data than this, in characters. */
 const mostAhead = 8 * 1_048_576
 /** How full a page is to be, so that hardly any has to be read in two parts. */
@@ -10,34 +9,47 @@ const fullness = 0.9
 const mostEvents = 250_000
 const growth = 4
 
-/** With fewer events than this to come, pages are read when they are asked for. */
-const usualBacklog = 20_000
 /** Whoever has not asked for so long, in ms, leaves reading ahead to others. */
 const idleMs = 2_000
 
-/** A page, and about how many characters of text it came as. */
-export interface SizedPage extends BriefPage {
+export interface ReadAheadSettings {
+  /** Pages under way or waiting, beside the one in use: so that neither the server nor who reads waits for the other. */
+  readonly pagesAhead: number
+  /** With fewer events than this to come, or in pages of fewer, pages are read when they are asked for. */
+  readonly leastBacklog: number
+  readonly leastPage: number
+}
+
+const usual: ReadAheadSettings = { pagesAhead: 16, leastBacklog: 20_000, leastPage: 500 }
+
+/** A page of the log, and about how many characters of text it came as. */
+export interface SizedPage<Row> {
+  readonly rows: readonly Row[]
+  readonly scannedTo: number
+  readonly head: number
   readonly characters: number
 }
+
+type Read<Row> = (slice: LogSlice) => Promise<SizedPage<Row>>
 
 /**
  * Reads a long backlog, as of a rebuild, before it is asked for: where the next page begins is not known until the one before
  * has come, so server and process would work in turns. The log is read in ranges of positions instead, each about as wide as
  * a page takes; one with more events than that is read in parts. For one reader at a time; others read as ever.
  */
-export class ReadAhead {
-  readonly #read: (slice: LogSlice) => Promise<SizedPage>
-  readonly #leastBacklog: number
-  #run: Run | undefined
+export class ReadAhead<Row extends BriefRow> {
+  readonly #read: Read<Row>
+  readonly #settings: ReadAheadSettings
+  #run: Run<Row> | undefined
   #head = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(read: (slice: LogSlice) => Promise<SizedPage>, leastBacklog: number = usualBacklog) {
+  constructor(read: Read<Row>, settings: Partial<ReadAheadSettings> = {}) {
     this.#read = read
-    this.#leastBacklog = leastBacklog
+    this.#settings = { ...usual, ...settings }
   }
 
-  async read(slice: LogSlice): Promise<BriefPage> {
+  async read(slice: LogSlice): Promise<SizedPage<Row>> {
     const run = this.#runFor(slice)
     if (run === undefined) return this.#noted(await this.#read(slice))
     try {
@@ -48,19 +60,23 @@ export class ReadAhead {
     }
   }
 
-  #noted({ rows, scannedTo, head }: BriefPage): BriefPage {
-    this.#head = head
-    return { rows, scannedTo, head }
+  #noted(page: SizedPage<Row>): SizedPage<Row> {
+    this.#head = page.head
+    return page
   }
 
-  #runFor(slice: LogSlice): Run | undefined {
+  #runFor(slice: LogSlice): Run<Row> | undefined {
     if (this.#run !== undefined && !this.#run.isOf(slice)) return undefined
+    const { pagesAhead, leastBacklog, leastPage } = this.#settings
     const backlog = Math.min(slice.toPosition, this.#head) - slice.afterPosition
-    if (backlog < this.#leastBacklog) {
+    if (backlog < leastBacklog) {
       this.#forget()
       return undefined
     }
-    if (this.#run?.isAt(slice.afterPosition) !== true) this.#run = new Run(slice, this.#read)
+    if (this.#run?.isAt(slice.afterPosition) !== true) {
+      if (slice.limit < leastPage) return undefined
+      this.#run = new Run(slice, this.#read, pagesAhead)
+    }
     this.#idle ??= setTimeout(() => this.#forget(), idleMs).unref()
     this.#idle.refresh()
     return this.#run
@@ -74,32 +90,34 @@ export class ReadAhead {
 }
 
 /** A range of positions that is being read. */
-interface Range {
+interface Range<Row> {
   readonly toPosition: number
-  readonly page: Promise<SizedPage>
+  readonly page: Promise<SizedPage<Row>>
 }
 
 /** Pages one behind the other. */
-class Run {
+class Run<Row extends BriefRow> {
   readonly #slice: LogSlice
-  readonly #read: (slice: LogSlice) => Promise<SizedPage>
-  readonly #ranges: Range[] = []
+  readonly #read: Read<Row>
+  readonly #mostPages: number
+  readonly #ranges: Range<Row>[] = []
   /** Where the next page begins that is asked for, and the next range that is read. */
   #asked: number
   #next: number
   #span: number
   #pagesAhead = 1
 
-  constructor(slice: LogSlice, read: (slice: LogSlice) => Promise<SizedPage>) {
+  constructor(slice: LogSlice, read: Read<Row>, mostPages: number) {
     this.#slice = slice
     this.#read = read
+    this.#mostPages = mostPages
     this.#asked = slice.afterPosition
     this.#next = slice.afterPosition
     this.#span = slice.limit
   }
 
-  isOf({ items, toPosition, limit }: LogSlice): boolean {
-    return items === this.#slice.items && toPosition === this.#slice.toPosition && limit <= this.#slice.limit
+  isOf({ items, toPosition }: LogSlice): boolean {
+    return items === this.#slice.items && toPosition === this.#slice.toPosition
   }
 
   isAt(afterPosition: number): boolean {
@@ -107,9 +125,9 @@ class Run {
   }
 
   /** @param head of the log, as far as is known: nothing beyond it is read ahead */
-  async page(limit: number, head: number): Promise<BriefPage> {
+  async page(limit: number, head: number): Promise<SizedPage<Row>> {
     this.#readMore(Math.min(head, this.#slice.toPosition))
-    const { page: coming, toPosition } = this.#ranges.shift() as Range
+    const { page: coming, toPosition } = this.#ranges.shift() as Range<Row>
     const from = this.#asked
     this.#asked = Number.NaN
     const whole = await coming
@@ -121,7 +139,7 @@ class Run {
   }
 
   /** The first rows of a page; its others are the next one. */
-  #upTo(limit: number, page: SizedPage): SizedPage {
+  #upTo(limit: number, page: SizedPage<Row>): SizedPage<Row> {
     const last = page.rows[limit - 1]
     if (last === undefined || page.rows.length === limit) return page
     const rest = { ...page, rows: page.rows.slice(limit) }
@@ -137,7 +155,7 @@ class Run {
     }
   }
 
-  #range(afterPosition: number, toPosition: number): Range {
+  #range(afterPosition: number, toPosition: number): Range<Row> {
     const page = this.#read({ ...this.#slice, afterPosition, toPosition })
     // Should nobody come for it, its failure is nobody's.
     page.catch(() => undefined)
@@ -145,9 +163,9 @@ class Run {
   }
 
   /** Learns from a page how wide the next are to be, and how many. */
-  #note(scanned: number, { rows, characters }: SizedPage): void {
+  #note(scanned: number, { rows, characters }: SizedPage<Row>): void {
     const { items, limit } = this.#slice
-    this.#pagesAhead = Math.max(1, Math.min(pagesAhead, Math.floor(mostAhead / Math.max(1, characters))))
+    this.#pagesAhead = Math.max(1, Math.min(this.#mostPages, Math.floor(mostAhead / Math.max(1, characters))))
     if (items === undefined || scanned === 0) return
     const wanted = Math.ceil((fullness * limit * scanned) / Math.max(1, rows.length))
     this.#span = Math.max(limit, Math.min(wanted, mostEvents, this.#span * growth))

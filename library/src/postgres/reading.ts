@@ -1,13 +1,22 @@
 import type { KeyRecord, LogHead } from '../core/append-plan.ts'
-import { unpackedRows } from '../core/packed-rows.ts'
-import type { BriefPage, LogPage, LogReader, LogSlice, StreamPage, StreamSlice } from '../core/ports/store.ts'
+import { unpackedRows, unpackedWholeRows } from '../core/packed-rows.ts'
+import type {
+  BriefPage,
+  LogPage,
+  LogReader,
+  LogSlice,
+  ParsedLogPage,
+  ParsedStreamPage,
+  StreamPage,
+  StreamSlice,
+} from '../core/ports/store.ts'
 import type { QueryItem } from '../core/query.ts'
-import type { BriefRow, EventRow, RowHashes } from '../core/row-hash.ts'
+import type { BriefRow, EventRow, ParsedRow, RowHashes } from '../core/row-hash.ts'
 import { textArray } from './arrays.ts'
 import type { Row as Cells, Runner } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
-import { ReadAhead } from './read-ahead.ts'
+import { ReadAhead, type SizedPage } from './read-ahead.ts'
 import type { Readers } from './readers.ts'
 import { ScanSpans } from './scan-spans.ts'
 import { boundedByBytes, type LogStatements, packed, pageBytes, type Statement } from './statements.ts'
@@ -15,6 +24,8 @@ import { together } from './transaction.ts'
 
 /** More rows than this at a time are no faster. */
 const pageRows = 1_000
+/** A page of no more rows than this comes as quickly row by row. */
+const fewRows = 128
 /** Of so many pages read last the head is remembered as it was. */
 const headsKept = 256
 /** How long the size of the largest event is taken for known, in ms. */
@@ -39,7 +50,11 @@ export class PostgresReader implements LogReader {
   #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
   readonly #heads = new Map<number, string>()
   readonly #spans = new ScanSpans(pageRows)
-  readonly #ahead = new ReadAhead((slice) => this.#readSlice(briefRows, slice))
+  readonly #aheadBriefly = new ReadAhead((slice) => this.#readSlice(briefRows, slice))
+  // Few pages: who reads events may end at any of them.
+  readonly #aheadParsed = new ReadAhead((slice) => this.#readSlice(parsedRows, slice), {
+    pagesAhead: 3,
+  })
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: ReaderParts) {
@@ -65,15 +80,26 @@ export class PostgresReader implements LogReader {
   }
 
   readStream(slice: StreamSlice): Promise<StreamPage> {
-    const { stream, direction, fromVersion, toVersion, types, limit } = slice
+    return this.#readStream(wholeRows, slice)
+  }
+
+  readStreamParsed(slice: StreamSlice): Promise<ParsedStreamPage> {
+    // Pages are packed in the order of positions.
+    return this.#readStream(slice.direction === 'forwards' ? parsedRows : wholeRows, slice)
+  }
+
+  #readStream<Row extends BriefRow>(
+    form: Form<Row>,
+    { stream, direction, fromVersion, toVersion, types, limit }: StreamSlice,
+  ): Promise<{ readonly rows: readonly Row[]; readonly isEnd: boolean }> {
     const { sql } = this.#parts
     return this.#read(async (runner) => {
       await this.#requireBounds(runner)
       const statement = direction === 'forwards' ? sql.readStreamForwards : sql.readStreamBackwards
       const most = Math.min(limit, pageRows)
+      const expected = Math.min(most, toVersion - fromVersion + 1)
       const values = [stream, fromVersion, toVersion, textArrayOrNull(types), most]
-      const cells = await runner.run(this.#bounded(statement, most, false), values)
-      const { rows, isEnd } = page(wholeRows, cells, most)
+      const { rows, isEnd } = await this.#readPage(runner, form, { statement, values, most, expected })
       return { rows, isEnd }
     })
   }
@@ -83,14 +109,18 @@ export class PostgresReader implements LogReader {
     return { rows, scannedTo, head }
   }
 
+  readLogParsed(slice: LogSlice): Promise<ParsedLogPage> {
+    return this.#aheadParsed.read(slice)
+  }
+
   readBriefly(slice: LogSlice): Promise<BriefPage> {
-    return this.#ahead.read(slice)
+    return this.#aheadBriefly.read(slice)
   }
 
   #readSlice<Row extends BriefRow>(
     form: Form<Row>,
     { afterPosition, toPosition: wanted, items, limit }: LogSlice,
-  ): Promise<Part<Row> & { readonly head: number; readonly characters: number }> {
+  ): Promise<SizedPage<Row>> {
     const most = Math.min(limit, pageRows)
     const toPosition = Math.min(wanted, afterPosition + this.#spans.of(items, most))
     return this.#read(async (runner) => {
@@ -112,24 +142,16 @@ export class PostgresReader implements LogReader {
     })
   }
 
-  async #readItem<Row extends BriefRow>(
+  #readItem<Row extends BriefRow>(
     runner: Runner,
     form: Form<Row>,
     item: QueryItem | undefined,
     { afterPosition, toPosition, most }: { afterPosition: number; toPosition: number; most: number },
   ): Promise<Page<Row>> {
     const { all, byTypeAndCategory, byTags } = this.#parts.sql[form.reading]
-    const isBrief = form.reading === 'readLogBriefly'
-    const read = async (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> => {
-      if (form.unpacked !== undefined && this.#isSmall(most)) {
-        const [columns] = await runner.run(packed(statement), values)
-        const texts = (columns ?? []).filter((column) => column !== null)
-        const rows = texts.length === 0 ? [] : form.unpacked(texts)
-        const characters = texts.reduce((sum, { length }) => sum + length, 0)
-        if (rows !== undefined) return { rows, isEnd: rows.length < most, characters }
-      }
-      return page(form, await runner.run(this.#bounded(statement, most, isBrief), values), most)
-    }
+    const expected = Math.min(most, Math.min(toPosition, this.#bounds.head) - afterPosition)
+    const read = (statement: Statement, values: readonly unknown[]): Promise<Page<Row>> =>
+      this.#readPage(runner, form, { statement, values, most, expected })
     const range = [afterPosition, toPosition]
     if (item === undefined) return read(all, [...range, most])
     const names = [textArrayOrNull(item.types), textArrayOrNull(item.categories)]
@@ -138,13 +160,26 @@ export class PostgresReader implements LogReader {
     return read(byTags, [...range, ...names, firstTag, textArray(otherTags), most])
   }
 
-  /** A page is counted in bytes only where its events could be large: counting takes as long as reading. */
-  #bounded(statement: Statement, most: number, isBrief: boolean): Statement {
-    return this.#isSmall(most) ? statement : boundedByBytes(statement, isBrief)
-  }
-
-  #isSmall(most: number): boolean {
-    return this.#bounds.largestEventBytes * most <= pageBytes * 4
+  /**
+   * A page is counted in bytes only where its events could be large, since counting takes as long as reading; and packed only
+   * where they could not.
+   */
+  async #readPage<Row extends BriefRow>(
+    runner: Runner,
+    form: Form<Row>,
+    { statement, values, most, expected }: PageRequest,
+  ): Promise<Page<Row>> {
+    const isBrief = form.reading === 'readLogBriefly'
+    const isSmall = this.#bounds.largestEventBytes * most <= pageBytes * 4
+    if (form.unpacked !== undefined && isSmall && expected > fewRows) {
+      const [columns] = await runner.run(packed(statement, isBrief), values)
+      const texts = (columns ?? []).filter((column) => column !== null)
+      const rows = texts.length === 0 ? [] : form.unpacked(texts)
+      const characters = texts.reduce((sum, { length }) => sum + length, 0)
+      if (rows !== undefined) return { rows, isEnd: rows.length < most, characters }
+    }
+    const bounded = isSmall ? statement : boundedByBytes(statement, isBrief)
+    return page(form, await runner.run(bounded, values), most)
   }
 
   /** The chain hash of the log up to a position, in hexadecimal digits, if it was the head of a page read lately. */
@@ -189,6 +224,14 @@ export class PostgresReader implements LogReader {
   }
 }
 
+interface PageRequest {
+  readonly statement: Statement
+  readonly values: readonly unknown[]
+  readonly most: number
+  /** So many rows there could be, as far as is known. */
+  readonly expected: number
+}
+
 interface Page<Row> {
   readonly rows: readonly Row[]
   /** True when nothing in the slice is left after these rows. */
@@ -216,6 +259,8 @@ const wholeRows: Form<EventRow> = {
   rowOf: eventRow,
   charactersOf: (cells) => (cells[6]?.length ?? 0) + (cells[7]?.length ?? 0),
 }
+
+const parsedRows: Form<ParsedRow> = { ...wholeRows, unpacked: unpackedWholeRows }
 
 const briefRows: Form<BriefRow> = {
   reading: 'readLogBriefly',

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { packedColumns, packedSelection } from '../core/packed-rows.ts'
+import { briefColumns, packedSelection, wholeColumns } from '../core/packed-rows.ts'
 
 /** Every SQL text of the log, by name. Read models have theirs in `read-model-statements.ts`; nothing else writes SQL. */
 
@@ -71,8 +71,6 @@ export const flushLater = 'SET LOCAL synchronous_commit = off'
 
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
-
-const briefColumns = packedColumns.join(', ')
 
 /** Reading the log in some of the columns: all of it, or what matches an item. */
 export interface LogReading {
@@ -171,7 +169,7 @@ export function logStatements(schema: string): LogStatements {
     readStreamForwards: statement(`${ofStream} ORDER BY i.version LIMIT $5`),
     readStreamBackwards: statement(`${ofStream} ORDER BY i.version DESC LIMIT $5`),
     readLog: logReading(eventColumns, event, byTypeAndCategory, byTags),
-    readLogBriefly: logReading(briefColumns, event, byTypeAndCategory, byTags),
+    readLogBriefly: logReading(briefColumns.join(', '), event, byTypeAndCategory, byTags),
     matchByTypeAndCategory: statement(`SELECT e.position ${byTypeAndCategory} ORDER BY e.position LIMIT 1`),
     matchByTags: statement(`SELECT t.position ${byTags} ORDER BY t.position LIMIT 1`),
     notify: statement(
@@ -290,16 +288,17 @@ export const boundedByBytes: (from: Statement, isBrief: boolean) => Statement = 
   (text, isBrief: boolean) => {
     const bytes = `octet_length(data::text)${isBrief ? '' : ' + octet_length(metadata::text)'}`
     return `
-    SELECT ${isBrief ? briefColumns : eventColumns} FROM (
+    SELECT ${isBrief ? briefColumns.join(', ') : eventColumns} FROM (
       SELECT *, row_number() OVER () AS place, sum(${bytes}) OVER (ROWS UNBOUNDED PRECEDING) AS running
       FROM (${text}) AS page) AS counted
     WHERE running - (${bytes}) < ${pageBytes} ORDER BY place`
   },
 )
 
-/** The brief rows of a page in one row, each column as a JSON array: see `core/packed-rows.ts`. */
-export const packed: (from: Statement) => Statement = derived((text) => {
+/** The rows of a page in one row, each column as a JSON array: see `core/packed-rows.ts`. */
+export const packed: (from: Statement, isBrief: boolean) => Statement = derived((text, isBrief: boolean) => {
   const columns = packedSelection(
+    isBrief ? briefColumns : wholeColumns,
     (column) => `json_agg(${column})`,
     (column) => `string_agg(${column}::text, ',')`,
   )

@@ -1,14 +1,44 @@
-import type { BriefPage, EventLog, LogPage, LogSlice } from '../core/ports/store.ts'
+import type {
+  BriefPage,
+  EventLog,
+  LogPage,
+  LogReader,
+  LogSlice,
+  ParsedLogPage,
+  ParsedStreamPage,
+  StreamSlice,
+} from '../core/ports/store.ts'
 
 /**
  * A page of the log that no crash can take back: whoever acts on it, moves a checkpoint over it or keeps in memory what
  * it led to, would otherwise do so for events that never were.
  */
 export async function readDurably(log: EventLog, slice: LogSlice): Promise<LogPage> {
-  const page = await log.readLog(slice)
+  return durable(log, slice, await log.readLog(slice))
+}
+
+/** Reads as `readDurably`, parsed where the store does that faster: no row must become two events. */
+export async function readDurablyParsed(log: EventLog, slice: LogSlice): Promise<ParsedLogPage> {
+  const page = log.readLogParsed === undefined ? await log.readLog(slice) : await log.readLogParsed(slice)
+  return durable(log, slice, page)
+}
+
+/** What reads streams. */
+export type StreamReader = Pick<LogReader, 'readStream' | 'readStreamParsed'>
+
+/** A page of a stream, parsed where the store does that faster: no row must become two events. It may not be durable. */
+export function readStreamParsed(log: StreamReader, slice: StreamSlice): Promise<ParsedStreamPage> {
+  return log.readStreamParsed === undefined ? log.readStream(slice) : log.readStreamParsed(slice)
+}
+
+async function durable<Page extends ParsedLogPage>(
+  log: EventLog,
+  { afterPosition }: LogSlice,
+  page: Page,
+): Promise<Page> {
   const last = page.rows.at(-1)
   const proof = last?.position === page.scannedTo ? last.id : undefined
-  if (page.scannedTo > slice.afterPosition) await log.whenDurable(page.scannedTo, proof)
+  if (page.scannedTo > afterPosition) await log.whenDurable(page.scannedTo, proof)
   return page
 }
 

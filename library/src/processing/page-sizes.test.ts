@@ -28,7 +28,7 @@ function rowsOf(count: number, bytes: number): EventRow[] {
 function pagesOf(size: PageSize, pages: number, eventBytes: number): number[] {
   return Array.from({ length: pages }, () => {
     const events = size.next(everything)
-    size.note(rowsOf(events, eventBytes))
+    size.note({ rows: rowsOf(events, eventBytes) })
     return events
   })
 }
@@ -82,7 +82,7 @@ test('a page that comes after its reader has ended is held by nobody', () => {
     pagesOf(size, 4, 4_000)
     const events = size.next(everything)
     size[Symbol.dispose]()
-    size.note(rowsOf(events, 4_000))
+    size.note({ rows: rowsOf(events, 4_000) })
   }
   using last = sizes.begin()
   assert.equal(pagesOf(last, 12, 4_000).at(-1), 1_000)

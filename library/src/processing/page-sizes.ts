@@ -1,4 +1,5 @@
-import type { EventRow } from '../core/row-hash.ts'
+import type { ParsedLogPage } from '../core/ports/store.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
 
 /** Most events of one page. */
 export const pageEvents = 1_000
@@ -72,9 +73,9 @@ export class PageSize implements Disposable {
   }
 
   /** Learns from the page what events take. One that was read ahead may come when its reader has ended. */
-  note(rows: readonly EventRow[]): void {
+  note({ rows, characters }: Pick<ParsedLogPage, 'rows' | 'characters'>): void {
     if (this.#isOver) return
-    const bytes = rows.reduce((sum, { data, metadata }) => sum + data.length + metadata.length, 0)
+    const bytes = characters ?? charactersOf(rows)
     if (rows.length > 0) this.#eventBytes = Math.max(1, bytes / rows.length)
     this.#hold([this.#held[0], bytes])
   }
@@ -94,4 +95,9 @@ export class PageSize implements Disposable {
     this.#hold([0, 0])
     this.#shared.end()
   }
+}
+
+function charactersOf(rows: readonly ParsedRow[]): number {
+  const lengthOf = (text: string | object): number => (typeof text === 'string' ? text.length : 0)
+  return rows.reduce((sum, { data, metadata }) => sum + lengthOf(data) + lengthOf(metadata), 0)
 }

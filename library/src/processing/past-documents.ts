@@ -4,7 +4,7 @@ import type { FollowingStore } from '../core/ports/following.ts'
 import type { EventLog } from '../core/ports/store.ts'
 import { evolveDocument, type ProjectionDefinition } from '../core/projection.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
-import type { EventRow } from '../core/row-hash.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
 import { logUntil, type PastBound, streamsUntil } from './past-rows.ts'
 
 /** What folding history needs. */
@@ -59,7 +59,7 @@ class PastFold {
     this.#skipped = skipped
   }
 
-  fold(row: EventRow): void {
+  fold(row: ParsedRow): void {
     if (this.#skipped.has(row.position) || this.#waiting.has(row.stream)) return
     try {
       this.#foldInto(new FoldedEvent(row))

@@ -1,14 +1,14 @@
 import type { EventLog } from '../core/ports/store.ts'
 import { matchesQuery, type QueryItem } from '../core/query.ts'
 import { tagsOf } from '../core/recorded-event.ts'
-import type { EventRow } from '../core/row-hash.ts'
-import { readDurably } from './durable-page.ts'
+import type { ParsedRow } from '../core/row-hash.ts'
+import { readDurablyParsed, readStreamParsed } from './durable-page.ts'
 
 /** Until when history counts. */
 export interface PastBound {
   readonly toPosition: number
   /** False for events to leave out. */
-  readonly counts: (row: EventRow) => boolean
+  readonly counts: (row: ParsedRow) => boolean
   /** True when no later event counts after one that does not. */
   readonly isOrdered: boolean
   /** Told after every page of the log which position was read, of how many. */
@@ -23,11 +23,11 @@ export async function* logUntil(
   log: EventLog,
   items: readonly QueryItem[],
   bound: PastBound,
-): AsyncGenerator<readonly EventRow[]> {
+): AsyncGenerator<readonly ParsedRow[]> {
   for (let afterPosition = 0; ; ) {
     const { toPosition, onProgress, signal } = bound
     signal?.throwIfAborted()
-    const page = await readDurably(log, { afterPosition, toPosition, items, limit: pageEvents })
+    const page = await readDurablyParsed(log, { afterPosition, toPosition, items, limit: pageEvents })
     const counted = page.rows.filter(bound.counts)
     yield counted
     afterPosition = page.scannedTo
@@ -44,7 +44,7 @@ export async function* streamsUntil(
   streams: readonly string[],
   items: readonly QueryItem[],
   bound: PastBound,
-): AsyncGenerator<readonly EventRow[]> {
+): AsyncGenerator<readonly ParsedRow[]> {
   const readers = streams.map((stream) => streamUntil(log, stream, bound))
   const heads = await Promise.all(readers.map(async (reader) => (await reader.next()).value))
   for (;;) {
@@ -64,12 +64,12 @@ async function* streamUntil(
   log: EventLog,
   stream: string,
   { toPosition, counts, isOrdered, signal }: PastBound,
-): AsyncGenerator<EventRow, undefined> {
+): AsyncGenerator<ParsedRow, undefined> {
   const toVersion = Number.MAX_SAFE_INTEGER
   for (let fromVersion = 1; ; ) {
     signal?.throwIfAborted()
     const slice = { stream, direction: 'forwards', fromVersion, toVersion, types: undefined } as const
-    const { rows, isEnd } = await log.readStream({ ...slice, limit: pageEvents })
+    const { rows, isEnd } = await readStreamParsed(log, { ...slice, limit: pageEvents })
     const last = rows.at(-1)
     if (last === undefined) return undefined
     await log.whenDurable(last.position, last.id)

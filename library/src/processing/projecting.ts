@@ -6,7 +6,7 @@ import type { Checkpoint, ReadModelChange, ReadModelStore } from '../core/ports/
 import type { BookIdentity, BriefPage, EventLog } from '../core/ports/store.ts'
 import type { ProjectionDefinition } from '../core/projection.ts'
 import { foldedPosition, isRetired, retiredPosition } from '../core/read-model-copies.ts'
-import { isWhole } from '../core/recorded-event.ts'
+import { isExact } from '../core/recorded-event.ts'
 import type { BriefRow, EventRow } from '../core/row-hash.ts'
 import { DocumentFold } from './document-fold.ts'
 import { BriefReader, readDurably } from './durable-page.ts'
@@ -241,7 +241,7 @@ export class Projecting implements FollowerWork {
       const isFull =
         left <= 0 || this.#fold.changed >= batchDocuments || performance.now() - startMs > batchMs
       if (!hasMore || isFull || signal.aborted)
-        return { position: scannedTo, hasMore, error: undefined, failed: rows.find(isWhole) }
+        return { position: scannedTo, hasMore, error: undefined, failed: rows.find(isExact) }
       await this.#parts.host.nextTurn()
     }
   }
@@ -266,7 +266,7 @@ export class Projecting implements FollowerWork {
   async #foldRows(rows: readonly BriefRow[]): Promise<Batch | undefined> {
     const { definition, models } = this.#parts
     const from = { subscription: definition.subscription, position: this.#stored(this.#position) }
-    if (!rows.every(isWhole)) {
+    if (!rows.every(isExact)) {
       const { error, gaps } = await this.#fold.fold(rows, models, from)
       if (gaps.isMet || error !== undefined) throw new WholeNeeded()
       return undefined

@@ -97,7 +97,7 @@ export class Subscribing implements FollowerWork {
       // Many may stand still at a time, each of them with its page.
       limit: Math.max(size.next(pageEvents), leastPageEvents, definition.batch),
     })
-    size.note(page.rows)
+    size.note(page)
     const rows = page.rows.filter(({ stream }) => shardOf(stream, definition.shards) === shard)
     const isWhole = await this.#handleRows(session, rows, AbortSignal.any([signal, session.lane.signal]))
     if (!isWhole) return true

@@ -1,5 +1,5 @@
 import type { ColumnCondition, DocumentQuery } from '../core/document-query.ts'
-import { packedColumns, packedSelection } from '../core/packed-rows.ts'
+import { briefColumns, packedSelection } from '../core/packed-rows.ts'
 import type { ColumnType, ReadModelShape } from '../core/ports/read-models.ts'
 
 /** Every SQL text of this store, by name. Nothing else in this room writes SQL. */
@@ -73,7 +73,6 @@ export const insertKey = 'INSERT INTO idempotency_key VALUES (?, ?, ?, ?)'
 
 const eventColumns =
   'position, stream, version, type, schema_version, id, data, metadata, tags, recorded_at_ms'
-const briefColumns = packedColumns.join(', ')
 
 const ofStream = `
   SELECT ${eventColumns} FROM event
@@ -101,7 +100,7 @@ export interface LogReading {
   readonly byTags: string
 }
 export const readLog: LogReading = logReading(eventColumns)
-export const readLogBriefly: LogReading = logReading(briefColumns)
+export const readLogBriefly: LogReading = logReading(briefColumns.join(', '))
 /** A brief page in one row: how many rows, the last position, each column as a JSON array. See `core/packed-rows.ts`. */
 export const readLogPacked: LogReading = {
   all: packed(readLogBriefly.all),
@@ -119,6 +118,7 @@ function logReading(columns: string): LogReading {
 
 function packed(brief: string): string {
   const columns = packedSelection(
+    briefColumns,
     (column) => `json_group_array(${column})`,
     (column) => `group_concat(${column}, ',')`,
   )

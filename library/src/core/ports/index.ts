@@ -19,7 +19,14 @@ export {
 } from '../document-query.ts'
 export { followingTransaction, type RunInTransaction } from '../following-transaction.ts'
 export { matchesQuery, type QueryItem } from '../query.ts'
-export { type EventRow, genesisHash, RowHasher, type RowHashes } from '../row-hash.ts'
+export {
+  type BriefRow,
+  type EventRow,
+  genesisHash,
+  type ParsedRow,
+  RowHasher,
+  type RowHashes,
+} from '../row-hash.ts'
 export type {
   Acquired,
   FollowingStore,
@@ -49,12 +56,15 @@ export type {
 export type { SnapshotRow, SnapshotStore } from './snapshots.ts'
 export type {
   BookIdentity,
+  BriefPage,
   EventLog,
   InlineStep,
   LogPage,
   LogReader,
   LogSlice,
   OpenStore,
+  ParsedLogPage,
+  ParsedStreamPage,
   Store,
   StoreReport,
   StreamPage,

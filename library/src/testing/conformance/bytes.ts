@@ -8,7 +8,7 @@ import { type ConformanceContext, event, fieldsOf, range, rawRequest } from './c
 const id = (n: number): string => `01890a5d-ac96-774b-bcce-${n.toString(16).padStart(12, '0')}`
 
 /** Legal JSON that a store which parses and prints again would change. */
-const texts: readonly string[] = [
+export const texts: readonly string[] = [
   '{"b":1,"a":2,"10":3,"9":4}',
   '{"a":1,"a":2}',
   '{ "spaced" : [ 1 , 2 ] }\n',

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict'
 import type { LogSlice } from '../../core/ports/store.ts'
 import { matchesQuery, type QueryItem } from '../../core/query.ts'
-import { dataOf } from '../../core/recorded-event.ts'
-import type { BriefRow } from '../../core/row-hash.ts'
 import { seededRandom } from '../test-host.ts'
 import type { ConformanceCase, ConformanceGroup } from './case.ts'
-import { type ConformanceContext, event, noBound, positions, range } from './context.ts'
+import { type ConformanceContext, event, positions, range } from './context.ts'
 
 const types = ['Opened', 'Moved', 'Closed']
 const tags = ['red', 'green', 'blue']
 
 /** Sixty events in batches of three whose stream, type and tags follow from their position. */
-async function sixty(book: ConformanceContext): Promise<void> {
+export async function sixty(book: ConformanceContext): Promise<void> {
   for (const start of range(0, 19)) {
     const requests = range(start * 3 + 1, start * 3 + 3).map((position) => {
       const carried = tags.filter((_, bit) => (position >> bit) % 2 === 1)
@@ -22,7 +20,7 @@ async function sixty(book: ConformanceContext): Promise<void> {
   }
 }
 
-const queries: readonly (readonly QueryItem[])[] = [
+export const queries: readonly (readonly QueryItem[])[] = [
   [{ types: ['Opened'] }],
   [{ types: ['Opened', 'Closed'] }],
   [{ categories: ['c1'] }],
@@ -122,39 +120,6 @@ const bounds: readonly (readonly [Partial<LogSlice>, readonly number[]])[] = [
   [{ afterPosition: 59 }, [60]],
   [{ afterPosition: 60 }, []],
 ]
-
-const brief: ConformanceCase = {
-  name: 'a brief page is the page without ids, metadata and tags, where the store has brief pages',
-  run: async (book) => {
-    await sixty(book)
-    await book.add('large-1', ...range(1, 12).map(() => event('Large', { text: 'x'.repeat(600_000) })))
-    for (const items of [undefined, ...queries, [{ types: ['Large'] }]]) {
-      for (const limit of [1, 7, 59, 500]) await assertBrief(book, { items, limit })
-      await assertBrief(book, { items, afterPosition: 20, toPosition: 30 })
-    }
-  },
-}
-
-/** Compares brief pages with whole ones; where they end may differ with what they hold in bytes. */
-async function assertBrief(book: ConformanceContext, given: Partial<LogSlice>): Promise<void> {
-  const wanted = await book.readThrough(given)
-  const rows: BriefRow[] = []
-  for (let afterPosition = given.afterPosition ?? 0; ; ) {
-    const slice = { items: undefined, toPosition: noBound, limit: 1_000, ...given, afterPosition }
-    const page = await book.log.readBriefly?.(slice)
-    if (page === undefined) return
-    assert.ok(page.rows.length <= slice.limit, `a page of ${page.rows.length} rows`)
-    rows.push(...page.rows)
-    if (page.scannedTo >= Math.min(slice.toPosition, page.head)) break
-    assert.ok(page.scannedTo > afterPosition, `scannedTo stays at ${afterPosition}`)
-    afterPosition = page.scannedTo
-  }
-  assert.deepEqual(
-    rows.map((row) => ({ ...row, data: dataOf(row) })),
-    wanted.map(({ id: _id, metadata: _metadata, tags: _tags, ...row }) => ({ ...row, data: dataOf(row) })),
-    JSON.stringify(given),
-  )
-}
 
 /** Reading the log as a whole and by query. */
 export const readingLog: ConformanceGroup = {
@@ -258,7 +223,6 @@ export const readingLog: ConformanceGroup = {
       },
     },
     ...filters,
-    brief,
   ],
 }
 

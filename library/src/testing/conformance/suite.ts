@@ -12,6 +12,7 @@ import { hashes } from './hashes.ts'
 import { idempotency } from './idempotency.ts'
 import { inlineSteps } from './inline-steps.ts'
 import { leases } from './leases.ts'
+import { pageForms } from './page-forms.ts'
 import { pages } from './pages.ts'
 import { parkedEvents } from './parked-events.ts'
 import { persistence } from './persistence.ts'
@@ -33,6 +34,7 @@ export const conformanceSuite: readonly ConformanceGroup[] = [
   readingStreams,
   readingLog,
   bytes,
+  pageForms,
   hashes,
   inlineSteps,
   readModels,
