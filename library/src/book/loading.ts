@@ -224,14 +224,14 @@ export function businessTimeOf(row: ParsedRow): number {
 }
 
 function replay(
-  log: LogReader,
+  log: EventLog,
   fold: Fold,
   stream: string,
   base: Loaded,
   bound: Bound | undefined,
 ): Promise<Loaded>
 function replay(
-  log: LogReader,
+  log: EventLog,
   fold: Fold,
   stream: string,
   base: Loaded,
@@ -239,7 +239,7 @@ function replay(
   isProven: true,
 ): Promise<Loaded | undefined>
 async function replay(
-  log: LogReader,
+  log: EventLog,
   fold: Fold,
   stream: string,
   base: Loaded,

@@ -65,6 +65,7 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
   const first = integerWithin('fromVersion', options.fromVersion ?? 1, 1, maxPosition)
   const last = integerWithin('toVersion', options.toVersion ?? maxPosition, 0, maxPosition)
   const most = integerWithin('limit', options.limit ?? maxPosition, 0, maxPosition)
+  // Whoever reads events may act on them, so none is shown that a crash could take back.
   return events(async function* () {
     const reader = new RowReader()
     options.signal?.throwIfAborted()
@@ -75,15 +76,12 @@ export function readStreamEvents(log: EventLog, stream: string, options: ReadStr
         : chosenPages(log, { stream: name, direction, fromVersion: first, toVersion: last, types }, most)
     for await (const rows of pages) {
       options.signal?.throwIfAborted()
-      const newest = direction === 'forwards' ? rows.at(-1) : rows[0]
-      // Whoever reads events may act on them, so none is shown that a crash could take back.
-      if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
       if (rows.length > 0) yield reader.events(rows)
     }
   })
 }
 
-/** The pages of a stream backwards, or of some types. */
+/** The pages of a stream backwards, or of some types, that no crash can take back. */
 async function* chosenPages(
   log: EventLog,
   slice: Omit<StreamSlice, 'limit'>,
@@ -93,6 +91,8 @@ async function* chosenPages(
   for (let left = most; left > 0 && fromVersion <= toVersion; ) {
     const limit = Math.min(left, pageEvents)
     const { rows, isEnd } = await readStreamParsed(log, { ...slice, fromVersion, toVersion, limit })
+    const newest = slice.direction === 'forwards' ? rows.at(-1) : rows[0]
+    if (newest !== undefined) await log.whenDurable(newest.position, newest.id)
     yield rows
     left -= rows.length
     const reached = rows.at(-1)?.version

@@ -28,6 +28,8 @@ class Stream {
   underWay = 0
   mostUnderWay = 0
   failure: Error | undefined
+  readonly proven: unknown[] = []
+  lost: Error | undefined
   readonly #mostRows: number
 
   constructor(length: number, mostRows: number = noBound) {
@@ -47,6 +49,11 @@ class Stream {
     const count = Math.max(0, Math.min(most, end - slice.fromVersion + 1))
     const rows = Array.from({ length: count }, (_, nth) => row(slice.fromVersion + nth))
     return { rows, isEnd: slice.fromVersion + count > end }
+  }
+
+  readonly whenDurable = async (position: number, proof?: unknown): Promise<void> => {
+    if (this.lost !== undefined) throw this.lost
+    this.proven.push([position, proof])
   }
 
   pages(fromVersion = 1, toVersion = noBound): ReturnType<typeof streamPages> {
@@ -110,6 +117,23 @@ describe('the pages of a stream', () => {
     const rest = await versions(pages)
     assert.deepEqual([...found, ...rest], range(1, found.length + rest.length))
     assert.ok(found.length + rest.length >= 1_050)
+  })
+
+  it('are proven when they have come, before anybody asks for them', async () => {
+    const stream = new Stream(10_000)
+    const pages = stream.pages()
+    await pages.next()
+    assert.equal(stream.underWay, 2)
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(stream.proven, [
+      [1_280, 'id 128'],
+      [11_280, 'id 1128'],
+      [21_280, 'id 2128'],
+    ])
+    stream.lost = new Error('the server has crashed')
+    await pages.next()
+    await pages.next()
+    await assert.rejects(pages.next(), stream.lost)
   })
 
   it('that fail are told of once they are asked for', async () => {

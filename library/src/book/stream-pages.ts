@@ -1,6 +1,6 @@
-import type { ParsedStreamPage } from '../core/ports/store.ts'
+import type { EventLog, ParsedStreamPage } from '../core/ports/store.ts'
 import type { ParsedRow } from '../core/row-hash.ts'
-import { readStreamParsed, type StreamReader } from '../processing/durable-page.ts'
+import { readStreamParsed } from '../processing/durable-page.ts'
 
 /** Most events of the first page, since many streams, and nearly all that follows a snapshot, are less; and of the others. */
 const firstEvents = 128
@@ -15,16 +15,17 @@ interface Range {
 }
 
 /**
- * The events of a stream in the order of their versions, page by page, both ends included. A long stream is read ahead, in
- * ranges of versions, since where a page ends is not known before it has come. No row must become two events.
+ * The events of a stream in the order of their versions, page by page, both ends included; no crash can take them back. A long
+ * stream is read ahead, in ranges of versions, since where a page ends is not known before it has come. Each page is proven when it has
+ * come, not when it is asked for: by then the log may have another history. No row must become two events.
  */
 export async function* streamPages(
-  log: StreamReader,
+  log: Pick<EventLog, 'readStream' | 'readStreamParsed' | 'whenDurable'>,
   stream: string,
   fromVersion: number,
   toVersion: number,
 ): AsyncGenerator<readonly ParsedRow[], void> {
-  const range = (from: number, to: number, limit: number): Range => {
+  const read = async (from: number, to: number, limit: number): Promise<ParsedStreamPage> => {
     const slice = {
       stream,
       direction: 'forwards',
@@ -32,7 +33,13 @@ export async function* streamPages(
       toVersion: to,
       types: undefined,
     } as const
-    const page = readStreamParsed(log, { ...slice, limit })
+    const page = await readStreamParsed(log, { ...slice, limit })
+    const last = page.rows.at(-1)
+    if (last !== undefined) await log.whenDurable(last.position, last.id)
+    return page
+  }
+  const range = (from: number, to: number): Range => {
+    const page = read(from, to, pageEvents)
     // Should nobody come for it, its failure is nobody's.
     page.catch(() => undefined)
     return { toVersion: to, page }
@@ -41,10 +48,10 @@ export async function* streamPages(
   let next = fromVersion
   const readMore = (): void => {
     for (; ranges.length < pagesAhead && next <= toVersion; next += pageEvents)
-      ranges.push(range(next, Math.min(toVersion, next + pageEvents - 1), pageEvents))
+      ranges.push(range(next, Math.min(toVersion, next + pageEvents - 1)))
   }
   if (fromVersion > toVersion) return
-  const first = await range(fromVersion, toVersion, firstEvents).page
+  const first = await read(fromVersion, toVersion, firstEvents)
   next = (first.rows.at(-1)?.version ?? toVersion) + 1
   if (!first.isEnd) readMore()
   yield first.rows
@@ -54,7 +61,7 @@ export async function* streamPages(
     // Versions have no gaps: where the store has less than the range, the stream ends.
     if (last === undefined || (isEnd && last < now.toVersion)) ranges.length = 0
     else {
-      if (last < now.toVersion) ranges.unshift(range(last + 1, now.toVersion, pageEvents))
+      if (last < now.toVersion) ranges.unshift(range(last + 1, now.toVersion))
       readMore()
     }
     yield rows

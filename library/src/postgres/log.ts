@@ -23,10 +23,10 @@ import type { Notifier } from './notifying.ts'
 import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import type { Readers } from './readers.ts'
-import { PostgresReader } from './reading.ts'
+import { type PageEnd, PostgresReader } from './reading.ts'
 import { begin, flushLater, hearWarnings, type LogStatements } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
-import { Turn, Writers } from './turns.ts'
+import { PreviousFailed, Turn, Writers } from './turns.ts'
 
 /** What the log of one schema needs. */
 export interface PostgresLogParts {
@@ -121,6 +121,10 @@ export class PostgresLog extends PostgresReader implements EventLog {
     } catch (error) {
       throw translated(error, this.#parts.name)
     }
+  }
+
+  protected override async whenPageDurable({ scannedTo, head }: PageEnd): Promise<void> {
+    if (scannedTo > this.#durablePosition) await this.whenDurable(head)
   }
 
   /** Accepts no more appends, and resolves when those under way are answered. */
@@ -367,9 +371,6 @@ interface Batch {
 
 /** So many requests at once come from callers who will be back while this batch waits for the disk. */
 const fewRequests = 8
-
-/** The turn before failed at its end: it is done again first. */
-class PreviousFailed extends Error {}
 
 interface BegunBatch extends Batch {
   /** Its commit does not wait for the disk; the flush comes behind it. */

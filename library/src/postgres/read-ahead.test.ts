@@ -19,6 +19,8 @@ class Log {
   mostUnderWay = 0
   failure: Error | undefined
   data = ''
+  readonly proven: number[] = []
+  lost: Error | undefined
   readonly #matches: (position: number) => boolean
 
   constructor(head: number, matches: (position: number) => boolean = () => true) {
@@ -34,6 +36,11 @@ class Log {
     this.underWay--
     if (this.failure !== undefined) throw this.failure
     return this.page(slice)
+  }
+
+  readonly prove = async ({ scannedTo }: SizedPage<BriefRow>): Promise<void> => {
+    if (this.lost !== undefined) throw this.lost
+    this.proven.push(scannedTo)
   }
 
   page({ afterPosition, toPosition, limit }: LogSlice): SizedPage<BriefRow> {
@@ -94,7 +101,7 @@ describe('reading ahead', () => {
   for (const [name, matches] of Object.entries(densities)) {
     it(`misses nothing and doubles nothing where ${name} match`, async () => {
       const log = new Log(123_450, matches)
-      const ahead = new ReadAhead(log.read, small)
+      const ahead = new ReadAhead(log, small)
       assert.deepEqual(await all(ahead, log), log.positions())
       // Where none match, all is seen with the first page.
       assert.equal(log.mostUnderWay, name === 'none' ? 1 : 17)
@@ -103,7 +110,7 @@ describe('reading ahead', () => {
 
   it('looks through about as much as a page takes', async () => {
     const log = new Log(200_000, (position) => position % 50 === 0)
-    await all(new ReadAhead(log.read, small), log)
+    await all(new ReadAhead(log, small), log)
     // 4,000 rows, of which 100 are a page: the ranges widen from 100 positions to 4,500.
     assert.ok(log.asked.length < 70, `${log.asked.length} were asked for`)
   })
@@ -111,14 +118,14 @@ describe('reading ahead', () => {
   it('holds little where events are large', async () => {
     const log = new Log(2_000)
     log.data = 'x'.repeat(100_000)
-    const ahead = new ReadAhead(log.read, small)
+    const ahead = new ReadAhead(log, small)
     assert.equal((await all(ahead, log)).length, 2_000)
     assert.equal(log.mostUnderWay, 2)
   })
 
   it('reads as ever with little to come, and up to the head', async () => {
     const log = new Log(1_000)
-    const ahead = new ReadAhead(log.read, { leastPage: 100 })
+    const ahead = new ReadAhead(log, { leastPage: 100 })
     assert.deepEqual(await all(ahead, log), log.positions())
     assert.deepEqual(
       log.asked.map(({ afterPosition, toPosition }) => [afterPosition, toPosition]),
@@ -133,7 +140,7 @@ describe('reading ahead', () => {
 
   it('gives no more than is asked for, and the rest with the next page', async () => {
     const log = new Log(5_000)
-    const ahead = new ReadAhead(log.read, small)
+    const ahead = new ReadAhead(log, small)
     const found: number[] = []
     for (let [after, turn] = [0, 0]; after < log.head; turn++) {
       const limit = turn % 3 === 2 ? 7 : 100
@@ -147,7 +154,7 @@ describe('reading ahead', () => {
 
   it('begins anew where somebody goes on elsewhere, and reads for others as ever', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, small)
+    const ahead = new ReadAhead(log, small)
     for (const after of [0, 100, 200]) await ahead.read(slice(after))
     assert.equal((await ahead.read(slice(100))).rows[0]?.position, 101)
     assert.equal((await ahead.read(slice(5_000))).rows[0]?.position, 5_001)
@@ -157,9 +164,25 @@ describe('reading ahead', () => {
     assert.equal((await ahead.read(slice(5_100))).rows[0]?.position, 5_101)
   })
 
+  it('proves a page when it has come, before anybody asks for it', async () => {
+    const log = new Log(10_000)
+    const ahead = new ReadAhead(log, small)
+    await ahead.read(slice(0))
+    assert.deepEqual(log.proven, [])
+    await ahead.read(slice(100))
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(log.proven, [200, 300])
+    log.lost = new Error('the server has crashed')
+    let after = 200
+    await assert.rejects(async () => {
+      for (;;) after = (await ahead.read(slice(after))).scannedTo
+    }, log.lost)
+    assert.equal(after, log.proven.at(-1))
+  })
+
   it('tells of a failure who asked for the page, and then reads it again', async () => {
     const log = new Log(10_000)
-    const ahead = new ReadAhead(log.read, small)
+    const ahead = new ReadAhead(log, small)
     await ahead.read(slice(0))
     await ahead.read(slice(100))
     log.failure = new Error('gone')

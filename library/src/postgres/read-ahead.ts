@@ -30,7 +30,11 @@ export interface SizedPage<Row> {
   readonly characters: number
 }
 
-type Read<Row> = (slice: LogSlice) => Promise<SizedPage<Row>>
+export interface ReadAheadParts<Row> {
+  readonly read: (slice: LogSlice) => Promise<SizedPage<Row>>
+  /** Resolves when no crash can take back what a page holds: a page that waits may otherwise outlive its history. */
+  readonly prove: (page: SizedPage<Row>) => Promise<void>
+}
 
 /**
  * Reads a long backlog, as of a rebuild, before it is asked for: where the next page begins is not known until the one before
@@ -38,20 +42,20 @@ type Read<Row> = (slice: LogSlice) => Promise<SizedPage<Row>>
  * a page takes; one with more events than that is read in parts. For one reader at a time; others read as ever.
  */
 export class ReadAhead<Row extends BriefRow> {
-  readonly #read: Read<Row>
+  readonly #parts: ReadAheadParts<Row>
   readonly #settings: ReadAheadSettings
   #run: Run<Row> | undefined
   #head = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(read: Read<Row>, settings: Partial<ReadAheadSettings> = {}) {
-    this.#read = read
+  constructor(parts: ReadAheadParts<Row>, settings: Partial<ReadAheadSettings> = {}) {
+    this.#parts = parts
     this.#settings = { ...usual, ...settings }
   }
 
   async read(slice: LogSlice): Promise<SizedPage<Row>> {
     const run = this.#runFor(slice)
-    if (run === undefined) return this.#noted(await this.#read(slice))
+    if (run === undefined) return this.#noted(await this.#parts.read(slice))
     try {
       return this.#noted(await run.page(slice.limit, this.#head))
     } catch (error) {
@@ -75,7 +79,7 @@ export class ReadAhead<Row extends BriefRow> {
     }
     if (this.#run?.isAt(slice.afterPosition) !== true) {
       if (slice.limit < leastPage) return undefined
-      this.#run = new Run(slice, this.#read, pagesAhead)
+      this.#run = new Run(slice, this.#parts, pagesAhead)
     }
     this.#idle ??= setTimeout(() => this.#forget(), idleMs).unref()
     this.#idle.refresh()
@@ -98,7 +102,7 @@ interface Range<Row> {
 /** Pages one behind the other. */
 class Run<Row extends BriefRow> {
   readonly #slice: LogSlice
-  readonly #read: Read<Row>
+  readonly #parts: ReadAheadParts<Row>
   readonly #mostPages: number
   readonly #ranges: Range<Row>[] = []
   /** Where the next page begins that is asked for, and the next range that is read. */
@@ -107,9 +111,9 @@ class Run<Row extends BriefRow> {
   #span: number
   #pagesAhead = 1
 
-  constructor(slice: LogSlice, read: Read<Row>, mostPages: number) {
+  constructor(slice: LogSlice, parts: ReadAheadParts<Row>, mostPages: number) {
     this.#slice = slice
-    this.#read = read
+    this.#parts = parts
     this.#mostPages = mostPages
     this.#asked = slice.afterPosition
     this.#next = slice.afterPosition
@@ -156,10 +160,16 @@ class Run<Row extends BriefRow> {
   }
 
   #range(afterPosition: number, toPosition: number): Range<Row> {
-    const page = this.#read({ ...this.#slice, afterPosition, toPosition })
+    const page = this.#proven({ ...this.#slice, afterPosition, toPosition })
     // Should nobody come for it, its failure is nobody's.
     page.catch(() => undefined)
     return { toPosition, page }
+  }
+
+  async #proven(slice: LogSlice): Promise<SizedPage<Row>> {
+    const page = await this.#parts.read(slice)
+    await this.#parts.prove(page)
+    return page
   }
 
   /** Learns from a page how wide the next are to be, and how many. */

@@ -16,7 +16,7 @@ import { textArray } from './arrays.ts'
 import type { Row as Cells, Runner } from './connection.ts'
 import { translated } from './errors.ts'
 import { bytesFromHex, readHead, readKeys, textArrayOrNull } from './facts.ts'
-import { ReadAhead, type SizedPage } from './read-ahead.ts'
+import { ReadAhead, type ReadAheadParts, type SizedPage } from './read-ahead.ts'
 import type { Readers } from './readers.ts'
 import { ScanSpans } from './scan-spans.ts'
 import { boundedByBytes, type LogStatements, packed, pageBytes, type Statement } from './statements.ts'
@@ -50,11 +50,9 @@ export class PostgresReader implements LogReader {
   #bounds: Bounds = { head: 0, largestEventBytes: Number.MAX_SAFE_INTEGER }
   readonly #heads = new Map<number, string>()
   readonly #spans = new ScanSpans(pageRows)
-  readonly #aheadBriefly = new ReadAhead((slice) => this.#readSlice(briefRows, slice))
+  readonly #aheadBriefly = new ReadAhead(this.#aheadParts(briefRows))
   // Few pages: who reads events may end at any of them.
-  readonly #aheadParsed = new ReadAhead((slice) => this.#readSlice(parsedRows, slice), {
-    pagesAhead: 3,
-  })
+  readonly #aheadParsed = new ReadAhead(this.#aheadParts(parsedRows), { pagesAhead: 3 })
   #boundsReadAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: ReaderParts) {
@@ -116,6 +114,13 @@ export class PostgresReader implements LogReader {
   readBriefly(slice: LogSlice): Promise<BriefPage> {
     return this.#aheadBriefly.read(slice)
   }
+
+  #aheadParts<Row extends BriefRow>(form: Form<Row>): ReadAheadParts<Row> {
+    return { read: (slice) => this.#readSlice(form, slice), prove: (page) => this.whenPageDurable(page) }
+  }
+
+  /** Resolves when no crash can take back what was just read. */
+  protected async whenPageDurable(_page: PageEnd): Promise<void> {}
 
   #readSlice<Row extends BriefRow>(
     form: Form<Row>,
@@ -223,6 +228,9 @@ export class PostgresReader implements LogReader {
     }
   }
 }
+
+/** Up to where a page was read, and where the log ended then. */
+export type PageEnd = Pick<LogPage, 'scannedTo' | 'head'>
 
 interface PageRequest {
   readonly statement: Statement

@@ -115,3 +115,6 @@ export class Writers {
     this.#returned = Promise.withResolvers()
   }
 }
+
+/** The turn before failed at its end: it is done again first. */
+export class PreviousFailed extends Error {}

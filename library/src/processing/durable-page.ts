@@ -23,11 +23,11 @@ export async function readDurablyParsed(log: EventLog, slice: LogSlice): Promise
   return durable(log, slice, page)
 }
 
-/** What reads streams. */
-export type StreamReader = Pick<LogReader, 'readStream' | 'readStreamParsed'>
-
 /** A page of a stream, parsed where the store does that faster: no row must become two events. It may not be durable. */
-export function readStreamParsed(log: StreamReader, slice: StreamSlice): Promise<ParsedStreamPage> {
+export function readStreamParsed(
+  log: Pick<LogReader, 'readStream' | 'readStreamParsed'>,
+  slice: StreamSlice,
+): Promise<ParsedStreamPage> {
   return log.readStreamParsed === undefined ? log.readStream(slice) : log.readStreamParsed(slice)
 }
 
