@@ -7,9 +7,9 @@ import type { QueryItem } from '../core/query.ts'
 import { FoldedEvent } from '../core/recorded-event.ts'
 import type { ParsedRow } from '../core/row-hash.ts'
 import { decodeSnapshot } from '../core/snapshot.ts'
+import { streamPages } from '../processing/stream-pages.ts'
 import type { BookContext } from './context.ts'
 import { LeastRecentlyUsed } from './least-recently-used.ts'
-import { streamPages } from './stream-pages.ts'
 
 /** Until when to fold; at most one of them. */
 export interface AsOf {

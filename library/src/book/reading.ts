@@ -8,9 +8,9 @@ import { RowReader } from '../core/recorded-event.ts'
 import type { ParsedRow } from '../core/row-hash.ts'
 import { readDurablyParsed, readStreamParsed } from '../processing/durable-page.ts'
 import { pageEvents } from '../processing/page-sizes.ts'
+import { streamPages } from '../processing/stream-pages.ts'
 import { Wakeups } from '../processing/wakeups.ts'
 import type { BookContext } from './context.ts'
-import { streamPages } from './stream-pages.ts'
 
 /** Which events of a stream to read. */
 export interface ReadStreamOptions {

@@ -41,44 +41,33 @@ export function packedSelection(
  */
 export function unpackedRows(texts: readonly string[]): readonly BriefRow[] | undefined {
   const parsed = parsedColumns(texts, areBrief)
-  if (parsed === undefined) return undefined
-  const [positions, streams, versions, types, schemaVersions, data, times] = parsed
-  const rows: BriefRow[] = []
-  for (let nth = 0; nth < positions.length; nth++) {
-    rows.push({
-      position: positions[nth] as number,
-      stream: streams[nth] as string,
-      version: versions[nth] as number,
-      type: types[nth] as string,
-      schemaVersion: schemaVersions[nth] as number,
-      data: data[nth] as object,
-      recordedAtMs: times[nth] as number,
-    })
-  }
-  return rows
+  return parsed?.[0].map((_, nth) => briefRow(parsed, nth))
 }
 
 /** As `unpackedRows`, with ids, metadata and tags. */
 export function unpackedWholeRows(texts: readonly string[]): readonly ParsedRow[] | undefined {
   const parsed = parsedColumns(texts, areWhole)
   if (parsed === undefined) return undefined
-  const [positions, streams, versions, types, schemaVersions, data, times, ids, metadata, tags] = parsed
-  const rows: ParsedRow[] = []
-  for (let nth = 0; nth < positions.length; nth++) {
-    rows.push({
-      position: positions[nth] as number,
-      stream: streams[nth] as string,
-      version: versions[nth] as number,
-      type: types[nth] as string,
-      schemaVersion: schemaVersions[nth] as number,
-      id: ids[nth] as string,
-      data: data[nth] as object,
-      metadata: metadata[nth] as object,
-      tags: tags[nth] as readonly string[],
-      recordedAtMs: times[nth] as number,
-    })
+  const [, , , , , , , ids, metadata, tags] = parsed
+  return parsed[0].map((_, nth) => ({
+    ...briefRow(parsed, nth),
+    id: ids[nth] as string,
+    metadata: metadata[nth] as object,
+    tags: tags[nth] as readonly string[],
+  }))
+}
+
+function briefRow(columns: BriefColumns | WholeColumns, nth: number): BriefRow {
+  const [positions, streams, versions, types, schemaVersions, data, times] = columns
+  return {
+    position: positions[nth] as number,
+    stream: streams[nth] as string,
+    version: versions[nth] as number,
+    type: types[nth] as string,
+    schemaVersion: schemaVersions[nth] as number,
+    data: data[nth] as object,
+    recordedAtMs: times[nth] as number,
   }
-  return rows
 }
 
 type Columns = readonly (readonly unknown[])[]

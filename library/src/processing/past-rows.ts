@@ -2,7 +2,8 @@ import type { EventLog } from '../core/ports/store.ts'
 import { matchesQuery, type QueryItem } from '../core/query.ts'
 import { tagsOf } from '../core/recorded-event.ts'
 import type { ParsedRow } from '../core/row-hash.ts'
-import { readDurablyParsed, readStreamParsed } from './durable-page.ts'
+import { readDurablyParsed } from './durable-page.ts'
+import { streamPages } from './stream-pages.ts'
 
 /** Until when history counts. */
 export interface PastBound {
@@ -65,19 +66,13 @@ async function* streamUntil(
   stream: string,
   { toPosition, counts, isOrdered, signal }: PastBound,
 ): AsyncGenerator<ParsedRow, undefined> {
-  const toVersion = Number.MAX_SAFE_INTEGER
-  for (let fromVersion = 1; ; ) {
+  signal?.throwIfAborted()
+  for await (const rows of streamPages(log, stream, 1, Number.MAX_SAFE_INTEGER)) {
     signal?.throwIfAborted()
-    const slice = { stream, direction: 'forwards', fromVersion, toVersion, types: undefined } as const
-    const { rows, isEnd } = await readStreamParsed(log, { ...slice, limit: pageEvents })
-    const last = rows.at(-1)
-    if (last === undefined) return undefined
-    await log.whenDurable(last.position, last.id)
     for (const row of rows) {
       if (row.position > toPosition || (isOrdered && !counts(row))) return undefined
       yield row
     }
-    if (isEnd) return undefined
-    fromVersion = last.version + 1
   }
+  return undefined
 }

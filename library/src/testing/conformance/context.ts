@@ -13,6 +13,7 @@ import type { ExpectedVersion } from '../../core/expected-version.ts'
 import { defaultLimits } from '../../core/limits.ts'
 import type { Host } from '../../core/ports/host.ts'
 import type {
+  BriefPage,
   EventLog,
   LogPage,
   LogReader,
@@ -21,13 +22,24 @@ import type {
   StreamPage,
   StreamSlice,
 } from '../../core/ports/store.ts'
-import type { EventRow } from '../../core/row-hash.ts'
+import type { BriefRow, EventRow } from '../../core/row-hash.ts'
 import { nodeHost } from '../../host/node-host.ts'
 import { countedIds } from '../test-host.ts'
 import type { CallerTransaction, StoreUnderTest } from './case.ts'
 
 /** Larger than any version or position of a test. */
 export const noBound: number = Number.MAX_SAFE_INTEGER
+
+const wholeLog: LogSlice = { afterPosition: 0, toPosition: noBound, items: undefined, limit: 1_000 }
+
+/** All of a stream, in large pages. */
+export const wholeStream: Omit<StreamSlice, 'stream'> = {
+  direction: 'forwards',
+  fromVersion: 1,
+  toVersion: noBound,
+  types: undefined,
+  limit: 1_000,
+}
 
 /** What a case works with: a fresh book, already open, and short ways to append to it and to read it. */
 export class ConformanceContext {
@@ -125,27 +137,12 @@ export class ConformanceContext {
 
   /** One page of the log. */
   readLog(slice: Partial<LogSlice> = {}, log: LogReader = this.log): Promise<LogPage> {
-    const whole = { afterPosition: 0, toPosition: noBound, items: undefined, limit: 1_000 }
-    return log.readLog({ ...whole, ...slice })
+    return log.readLog({ ...wholeLog, ...slice })
   }
 
   /** Every row of the slice, page after page, each of which must move on and keep to the limit. */
   async readThrough(slice: Partial<LogSlice> = {}, log: LogReader = this.log): Promise<EventRow[]> {
-    const rows: EventRow[] = []
-    let after = slice.afterPosition ?? 0
-    for (;;) {
-      const page = await this.readLog({ ...slice, afterPosition: after }, log)
-      const end = Math.min(slice.toPosition ?? noBound, page.head)
-      assert.ok(page.rows.length <= (slice.limit ?? 1_000), `a page of ${page.rows.length} rows`)
-      assert.ok(
-        page.rows.every((row) => row.position <= page.scannedTo),
-        'a row beyond scannedTo',
-      )
-      rows.push(...page.rows)
-      if (page.scannedTo >= end || after >= end) return rows
-      assert.ok(page.scannedTo > after, `scannedTo stays at ${after} while the log goes on to ${end}`)
-      after = page.scannedTo
-    }
+    return rowsThrough((each) => log.readLog(each), slice)
   }
 
   /** One page of a stream. */
@@ -154,8 +151,7 @@ export class ConformanceContext {
     slice: Partial<StreamSlice> = {},
     log: LogReader = this.log,
   ): Promise<StreamPage> {
-    const whole = { direction: 'forwards', fromVersion: 1, toVersion: noBound, types: undefined } as const
-    return log.readStream({ stream, ...whole, limit: 1_000, ...slice })
+    return log.readStream({ stream, ...wholeStream, ...slice })
   }
 
   /** Makes sure that the log as a whole is as it must be: no gaps, no forks, time never going back. */
@@ -173,6 +169,31 @@ export class ConformanceContext {
     }
     assert.equal((await log.head()).position, rows.length, 'the head is not the last position')
     return rows
+  }
+}
+
+/** Every row of a slice in some form of page, page after page, each of which must move on and keep to the limit. */
+export async function rowsThrough<Row extends BriefRow>(
+  read: (slice: LogSlice) => Promise<BriefPage & { readonly rows: readonly Row[] }>,
+  given: Partial<LogSlice>,
+): Promise<Row[]> {
+  const slice = { ...wholeLog, ...given }
+  const rows: Row[] = []
+  for (let { afterPosition } = slice; ; ) {
+    const page = await read({ ...slice, afterPosition })
+    const end = Math.min(slice.toPosition, page.head)
+    assert.ok(page.rows.length <= slice.limit, `a page of ${page.rows.length} rows`)
+    assert.ok(
+      page.rows.every((row) => row.position <= page.scannedTo),
+      'a row beyond scannedTo',
+    )
+    rows.push(...page.rows)
+    if (page.scannedTo >= end || afterPosition >= end) return rows
+    assert.ok(
+      page.scannedTo > afterPosition,
+      `scannedTo stays at ${afterPosition} while the log goes on to ${end}`,
+    )
+    afterPosition = page.scannedTo
   }
 }
 

@@ -1,6 +1,6 @@
 import type { EventLog, ParsedStreamPage } from '../core/ports/store.ts'
 import type { ParsedRow } from '../core/row-hash.ts'
-import { readStreamParsed } from '../processing/durable-page.ts'
+import { readStreamParsed } from './durable-page.ts'
 
 /** Most events of the first page, since many streams, and nearly all that follows a snapshot, are less; and of the others. */
 const firstEvents = 128
