@@ -96,6 +96,7 @@ async function judged(book: PoisonedBook, processes: number, tally: Tally): Prom
   const others = await book.others()
   const isOver = await book.until(async () => book.hasDone(others) && (await book.hasParkedAll()))
   const problems = isOver ? [] : ['not everything was done or parked']
+  await book.killAll()
   problems.push(...(await book.parkedProblems()))
   tally.poison += (await book.aside()).length
   tally.deaths += book.deaths

@@ -135,6 +135,14 @@ export class PoisonedBook implements AsyncDisposable {
     return aside.length === this.#poison.size && aside.every(({ status }) => status === 'parked')
   }
 
+  /** Kills every process. What they said has been heard then; as long as they run, the store may be ahead of it. */
+  async killAll(): Promise<void> {
+    this.#isEnding = true
+    for (const child of this.#running) child.kill()
+    await Promise.all(this.#lives)
+    this.#isEnding = false
+  }
+
   /** Each poisonous event parked once, after its tries. */
   async parkedProblems(): Promise<string[]> {
     const problems: string[] = []
@@ -159,10 +167,9 @@ export class PoisonedBook implements AsyncDisposable {
     return problems
   }
 
-  /** Every process is killed and started again; then a person skips what is poisonous, and all the rest must come, in order. */
+  /** Processes start again; then a person skips what is poisonous, and all the rest must come, in order. */
   async skipAll(processes: number): Promise<string[]> {
     const tries = this.tried.length
-    await this.#killAll()
     this.start(processes)
     await this.ask(2, 6, [])
     const others = await this.others()
@@ -178,7 +185,7 @@ export class PoisonedBook implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#killAll()
+    await this.killAll()
     await this.#book.close()
     await this.#store.close()
   }
@@ -207,13 +214,6 @@ export class PoisonedBook implements AsyncDisposable {
       this.#inLoop.delete(child)
       if (!this.#isEnding) this.deaths++
     }
-  }
-
-  async #killAll(): Promise<void> {
-    this.#isEnding = true
-    for (const child of this.#running) child.kill()
-    await Promise.all(this.#lives)
-    this.#isEnding = false
   }
 
   #hear(child: Child, message: Message): void {
