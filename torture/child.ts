@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 /** Starting a process costs a third with what node has compiled before. */
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/torture', import.meta.url))
 
+/** How often a child looks whether its parent is still there, in ms. */
+const parentLookMs = 1_000
+
 const alive = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const { pid } of alive) if (pid !== undefined) killGroup(pid)
@@ -108,8 +111,13 @@ function parsed(line: string): Message | undefined {
   }
 }
 
-/** In a child: what the parent gave it. */
+/** In a child: what the parent gave it. A parent that is killed ends nobody any more, so its children see to that themselves. */
 export function configOf<Config>(): Config {
+  const parent = process.ppid
+  const look = (): void => {
+    if (process.ppid !== parent) process.exit(1)
+  }
+  setInterval(look, parentLookMs).unref()
   // Now, since a killed process does not come to it later.
   flushCompileCache()
   return JSON.parse(process.argv[2] ?? '{}') as Config
