@@ -30,6 +30,9 @@ const bestConnections = { quick: 20, slowed: 64 } as const
 
 const { quick, slowed } = bestConnections
 
+/** How many `pg` opens when it is not told, as in most code. */
+const usualConnections = 10
+
 /** A caller appends one durable event and waits for it, then the next; against one transaction for each append. */
 export const appendingOnServer: readonly Benchmark[] = [
   benchmark('append-1', { product: singly(1), plain: plainSingly(1), connections: 1 }),
@@ -58,9 +61,22 @@ export const appendingOnServer: readonly Benchmark[] = [
     connections: quick,
   }),
   benchmark('append-batch-100-vs-batch', { product: batches(100), plain: plainBatches(100), connections: 1 }),
+  // Here the pool decides what the plain pattern reaches: as it comes, and with a connection for each caller.
   benchmark('append-64-slow-flush', {
     product: singly(64),
     plain: plainSingly(64),
+    connections: usualConnections,
+    isSlowed: true,
+  }),
+  benchmark('append-64-vs-large-pool-slow-flush', {
+    product: singly(64),
+    plain: plainSingly(64),
+    connections: slowed,
+    isSlowed: true,
+  }),
+  benchmark('append-256-slow-flush', {
+    product: singly(256),
+    plain: plainSingly(256),
     connections: slowed,
     isSlowed: true,
   }),
@@ -94,7 +110,8 @@ async function appending(name: string, setting: Setting, comparison: Comparison)
   const log = await PlainLog.open(await servers.database(server, `${name}-plain`), connections, isPrepared)
   const [written, writtenPlain] = [new Counter(), new Counter()]
   const measured = await sideBySide(
-    rounds,
+    // Beside a slow disk two slices differ by a tenth.
+    rounds * (isSlowed ? 3 : 1),
     product(book, sliceMs, written),
     plain(log, sliceMs, writtenPlain),
   )
