@@ -41,3 +41,22 @@ test('the benchmarks on PostgreSQL run, with several processes too, and check th
   )
   for (const { name, ratio } of figures) assert.ok(Number(ratio) > 0, `${name} has the ratio ${ratio}`)
 })
+
+test('arguments that mean nothing are told with what there is, and nothing is run', async () => {
+  for (const [args, told] of [
+    [['--only', 'append-65'], /^there is no benchmark append-65; there are .*append-64.*\nnpm run -s bench/],
+    [
+      ['--store', 'oracle'],
+      /^there is no store oracle; there are sqlite, postgres, memory\nnpm run -s bench/,
+    ],
+    [['--fast'], /^Unknown option '--fast'.*\nnpm run -s bench/],
+  ] as const)
+    await assert.rejects(
+      run(process.execPath, [program, ...args]),
+      ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => {
+        assert.deepEqual([code, stdout], [2, ''])
+        assert.match(stderr, told)
+        return true
+      },
+    )
+})

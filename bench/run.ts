@@ -64,7 +64,7 @@ interface Options {
   readonly chosen: readonly Benchmark[]
 }
 
-/** Throws with the usage for arguments that mean nothing. */
+/** Throws for arguments that mean nothing. */
 function optionsFrom(args: readonly string[]): Options {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -80,9 +80,10 @@ function optionsFrom(args: readonly string[]): Options {
   const known = [...new Set(benchmarks.map(({ name }) => name))]
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
-    throw new Error(`there is no benchmark ${unknown.join(', ')}; there are ${known.join(', ')}\n${usage}`)
+    throw new Error(`there is no benchmark ${unknown.join(', ')}; there are ${known.join(', ')}`)
   const stores = everyStore.filter((name) => values.store === undefined || values.store === name)
-  if (stores.length === 0) throw new Error(`there is no store ${values.store}\n${usage}`)
+  if (stores.length === 0)
+    throw new Error(`there is no store ${values.store}; there are ${everyStore.join(', ')}`)
   return {
     isJson: values.json ?? false,
     isQuick: values.quick ?? false,
@@ -109,7 +110,17 @@ async function* figuresOf({ isQuick, stores, chosen }: Options, folder: string, 
   }
 }
 
-const options = optionsFrom(process.argv.slice(2))
+/** Ends with what is wrong and how to ask, where the arguments mean nothing. */
+function optionsOrEnd(args: readonly string[]): Options {
+  try {
+    return optionsFrom(args)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`)
+    process.exit(2)
+  }
+}
+
+const options = optionsOrEnd(process.argv.slice(2))
 const folder = await mkdtemp(join(tmpdir(), 'daybook-bench-'))
 // Threads of the product begin as those of the package, which is JavaScript: not with taking the types out of its sources.
 process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled')

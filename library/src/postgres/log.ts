@@ -24,7 +24,7 @@ import type { Partitions } from './partitions.ts'
 import { changesIn } from './read-models.ts'
 import type { Readers } from './readers.ts'
 import { type PageEnd, PostgresReader } from './reading.ts'
-import { begin, flushLater, hearWarnings, type LogStatements } from './statements.ts'
+import { begin, beginReadCommitted, flushLater, type LogStatements } from './statements.ts'
 import { Transaction, together, transact } from './transaction.ts'
 import { PreviousFailed, Turn, Writers } from './turns.ts'
 
@@ -234,7 +234,8 @@ export class PostgresLog extends PostgresReader implements EventLog {
   /** Begins the transaction and asks for the lock. */
   #begin(transaction: Transaction, flushesLater: boolean): Promise<unknown>[] {
     const { sql, timeoutMs } = this.#parts
-    return [transaction.run(`${begin(timeoutMs, !flushesLater)};${hearWarnings}`), transaction.run(sql.lock)]
+    const lock = flushesLater ? sql.lockFlushingLater : sql.lockBound
+    return [transaction.run(beginReadCommitted), transaction.run(lock, [String(timeoutMs)])]
   }
 
   /** Plans on what was found. A version that is only remembered must be proven by the event that comes next. */

@@ -49,10 +49,13 @@ export const readTransaction: Statement = statement(
 
 /**
  * Begins a transaction of the log. READ COMMITTED, whatever the default: each statement after the lock must see what
- * was committed before the lock was got. Not READ WRITE: a database that is set to be read-only is left alone. A client that vanishes in the middle is thrown out, so that its lock is free.
+ * was committed before the lock was got. Not READ WRITE: a database that is set to be read-only is left alone.
  */
+export const beginReadCommitted = 'BEGIN ISOLATION LEVEL READ COMMITTED'
+
+/** Begins as `beginReadCommitted`, with a bound on waits for locks. A client that vanishes in the middle is thrown out, so that its lock is free. */
 export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
-  return `BEGIN ISOLATION LEVEL READ COMMITTED;
+  return `${beginReadCommitted};
     ${flushesAtCommit ? '' : `${flushLater};`}
     SET LOCAL lock_timeout = ${Math.trunc(lockTimeoutMs)};
     SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(lockTimeoutMs)}`
@@ -62,9 +65,6 @@ export function begin(lockTimeoutMs: number, flushesAtCommit: boolean): string {
 export function boundLock(lock: string, timeoutMs: number): string {
   return `SET LOCAL lock_timeout = ${Math.trunc(timeoutMs)}; ${lock}; SET LOCAL lock_timeout = 0`
 }
-
-/** Has warnings sent, whatever the default: one of them says that a commit has not waited for the replicas. */
-export const hearWarnings = 'SET LOCAL client_min_messages = warning'
 
 /** The commit of this transaction does not wait for the disk. */
 export const flushLater = 'SET LOCAL synchronous_commit = off'
@@ -83,6 +83,14 @@ export interface LogReading {
 export interface LogStatements {
   /** Takes the lock of the log until the transaction ends, and notes that for `insertBehind`. */
   readonly lock: Statement
+  /**
+   * As `lock`, in a transaction that has only begun: one statement sets what `begin` sets by several. Bounds the waits for locks
+   * and for a client that has vanished, in ms. Warnings are sent, whatever the default: one of them says that a commit has not
+   * waited for the replicas.
+   */
+  readonly lockBound: Statement
+  /** As `lockBound`; and the commit does not wait for the disk. */
+  readonly lockFlushingLater: Statement
   readonly readBook: Statement
   readonly readMissingRights: Statement
   /** The head, if it is not before a position, and the chain hash at that position. */
@@ -117,6 +125,7 @@ export interface LogStatements {
 
 /** Texts for the book in a schema. */
 export function logStatements(schema: string): LogStatements {
+  const lock = `SELECT pg_advisory_xact_lock(${lockKey(schema)}), set_config('daybook.holds', 'lock', true)`
   const inSchema = (table: string): string => `${quoted(schema)}.${table}`
   const [event, eventIndex, eventTag] = [inSchema('event'), inSchema('event_index'), inSchema('event_tag')]
   const channel = channelOf(schema)
@@ -132,9 +141,9 @@ export function logStatements(schema: string): LogStatements {
   return {
     // A statement of its own: one that also read would see the log as it was before the lock was got. Prepared, for its
     // plan takes longer than the lock; the server makes it anew when a schema comes or goes, which the key depends on.
-    lock: statement(
-      `SELECT pg_advisory_xact_lock(${lockKey(schema)}), set_config('daybook.holds', 'lock', true)`,
-    ),
+    lock: statement(lock),
+    lockBound: statement(`${lock} ${boundBy('')}`),
+    lockFlushingLater: statement(`${lock} ${boundBy(", set_config('synchronous_commit', 'off', true)")}`),
     readBook: statement(`SELECT book_id, epoch, home FROM ${inSchema('book')}`),
     readMissingRights: missingRights(inSchema),
     // The bound is a position known to exist: with a partitioned log it leaves out all older partitions.
@@ -190,7 +199,13 @@ function logReading(columns: string, event: string, byTypeAndCategory: string, b
   }
 }
 
-// A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `hearWarnings`.
+/** What comes before the lock. OFFSET 0 keeps the settings from being made part of what they come before. */
+function boundBy(more: string): string {
+  return `FROM (SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
+    set_config('client_min_messages', 'warning', true)${more} OFFSET 0) AS settings`
+}
+
+// A replica shows only what is on the disk, its own and that of the server it follows. Of warnings see `lockBound`.
 function flushing(event: string, positions: string): Statement {
   return statement(`
       SELECT flushed.message, e.position, e.id, encode(e.chain_hash, 'hex'),
