@@ -7,6 +7,12 @@ import { check } from './self-check.ts'
 /** Does a slice of work and returns its measure: a rate, or a time in ms. */
 export type Side = () => Promise<number>
 
+/**
+ * So many times as many rounds, where slices differ by a tenth and more: those of many processes on few processors, and those beside a
+ * slow disk. With seven of each side their medians differ as well.
+ */
+export const unsteadyRounds = 3
+
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 

@@ -3,7 +3,7 @@ import { type PostgresOptions, postgres } from 'daybook/postgres'
 import { account } from '../bank.ts'
 import type { Benchmark, Setting } from '../benchmark.ts'
 import { batches, Counter, type ProductSide, singly } from '../cases/appending.ts'
-import { figure, type Side, sideBySide, stepsPerSecond } from '../measuring.ts'
+import { figure, type Side, sideBySide, stepsPerSecond, unsteadyRounds } from '../measuring.ts'
 import { check, closeChecked } from '../self-check.ts'
 import { PlainLog, type PlainRow, plainRow } from './plain-log.ts'
 import { requireSlowFlush } from './slow-flush.ts'
@@ -110,8 +110,7 @@ async function appending(name: string, setting: Setting, comparison: Comparison)
   const log = await PlainLog.open(await servers.database(server, `${name}-plain`), connections, isPrepared)
   const [written, writtenPlain] = [new Counter(), new Counter()]
   const measured = await sideBySide(
-    // Beside a slow disk two slices differ by a tenth.
-    rounds * (isSlowed ? 3 : 1),
+    rounds * (isSlowed ? unsteadyRounds : 1),
     product(book, sliceMs, written),
     plain(log, sliceMs, writtenPlain),
   )

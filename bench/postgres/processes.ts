@@ -1,7 +1,7 @@
 import { openBook } from 'daybook'
 import { postgres } from 'daybook/postgres'
 import type { Benchmark, Setting } from '../benchmark.ts'
-import { figure, type Side, sideBySide } from '../measuring.ts'
+import { figure, type Side, sideBySide, unsteadyRounds } from '../measuring.ts'
 import { check, closeChecked, queryServer } from '../self-check.ts'
 import type { AppenderTask } from './appender.ts'
 import { Appenders } from './appenders.ts'
@@ -17,9 +17,6 @@ interface Fleet {
 
 const four: Fleet = { processes: 4, callers: 64, flush: 'outside-lock', connections: 10 }
 const eight: Fleet = { processes: 8, callers: 8, flush: 'outside-lock', connections: 8 }
-
-/** Where many processes share few processors, two slices differ by a tenth and more: with seven of each, so do their medians. */
-const roundsFactor = 3
 
 /** Several processes append to one log at once, each by many callers that have streams of their own. */
 export const processesOnServer: readonly Benchmark[] = [
@@ -48,7 +45,7 @@ async function appending(name: string, setting: Setting, product: Fleet, baselin
     await one.side()
     await other.side()
   }
-  const measured = await sideBySide(setting.rounds * roundsFactor, one.side, other.side)
+  const measured = await sideBySide(setting.rounds * unsteadyRounds, one.side, other.side)
   await one.close()
   await other.close()
   return [figure(name, setting, 'events/s', measured)]
